@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which points cannot be measured on any machine of a bench's kind, and why: reasons that need no look at a machine.
+
+What a machine lacks (a program, a module, a NIC) is for the bench to find out; here are only contradictions in the
+point itself, and limits that the bench file states.
+"""
+
+from __future__ import annotations
+
+from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.model import Point
+from latlab.scenario.units import MIB, format_size
+
+MTU_BYTES = 1500
+HEADER_BYTES = {"l2": 0, "udp4": 20 + 8, "udp6": 40 + 8}
+HOST_MEMORY_MIB = 640
+"""What the emulated host needs for itself: kernel, initramfs and the overlay of its root, in tmpfs."""
+
+
+def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+    """None if the point can be measured; else the reason why not, as one clause."""
+    return _attachment(point) or _load(point) or _packets(point) or _machine(point, bench)
+
+
+def _attachment(point: Point) -> str | None:
+    flow = point.flow
+    if point.attachment.kind != "user":
+        return None
+    if flow.transport == "l2":
+        return "user-mode networking passes no raw Ethernet frames"
+    if flow.transport == "udp6":
+        # QEMU 10.0: -netdev user,hostfwd=udp:[::1]:5555-[fec0::15]:5555 is "Bad host address".
+        return "user-mode networking is measured over IPv4 only: it forwards no IPv6 into the guest"
+    return None
+
+
+def _load(point: Point) -> str | None:
+    load = point.load
+    if load is None:
+        return None
+    if load.program == "netperf" and load.rate_bps is not None:
+        return "netperf cannot hold a load at a rate: it would have to be built with --enable-intervals, and is not"
+    bulk_udp_in = load.protocol == "udp" and load.into_app(point.flow.direction)
+    if load.program == "netperf" and bulk_udp_in and point.attachment.kind == "user":
+        return "netperf has no reversed UDP test, so it cannot send bulk UDP to an application behind NAT"
+    if load.source != "hypervisor":
+        return None
+    if point.attachment.kind == "baseline":
+        return "without a guest, a load between the hypervisor and itself never meets the NIC"
+    if point.attachment.kind == "macvtap":
+        return "a macvtap cannot talk to its own host, so the hypervisor cannot be the other end of the load"
+    return None
+
+
+def _packets(point: Point) -> str | None:
+    flow = point.flow
+    if flow.vlan is not None and flow.transport != "l2":
+        return "a VLAN needs transport l2 in this version"
+    if flow.pcp and flow.vlan is None:
+        return "pcp is part of a VLAN tag, and no vlan is set"
+    room = MTU_BYTES - HEADER_BYTES[flow.transport]
+    if flow.size_bytes > room:
+        return f"{flow.size_bytes} bytes do not fit into one {flow.transport} packet; at most {room} do"
+    return None
+
+
+def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+    flow, guest = point.flow, point.guest
+    has_guest = point.attachment.kind != "baseline"
+    if has_guest and flow.direction == "up" and flow.cpu is not None and flow.cpu >= guest.cpus:
+        return f"the sender is in the guest, which has no CPU {flow.cpu}: its CPUs are 0 to {guest.cpus - 1}"
+    if not isinstance(bench, EmulatedBench):
+        return None
+    if flow.cpu is not None and flow.cpu >= bench.cpus:
+        return f"the emulated host has no CPU {flow.cpu}: its CPUs are 0 to {bench.cpus - 1}"
+    if has_guest and guest.cpus > bench.cpus:
+        return f"a guest of {guest.cpus} CPUs does not fit into an emulated host of {bench.cpus}"
+    if has_guest and guest.memory_mib + HOST_MEMORY_MIB > bench.memory_mib:
+        return (
+            f"a guest of {format_size(guest.memory_mib * MIB)} does not fit into an emulated host of "
+            f"{format_size(bench.memory_mib * MIB)}, which needs {HOST_MEMORY_MIB}MiB for itself"
+        )
+    return None

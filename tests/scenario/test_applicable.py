@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Points that contradict themselves or their bench are left out, with a reason; all others are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from latlab.scenario.applicable import applicable
+from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.model import Attachment, Baseline, Flow, Guest, Load, Macvtap, Point, Probe, TapBridge, User
+
+FROM_HYPERVISOR = Load(source="hypervisor")
+BENCHES = (EmulatedBench(), LocalBench())
+
+
+def point(
+    attachment: Attachment, flow: Flow | None = None, load: Load | None = None, guest: Guest | None = None
+) -> Point:
+    return Point(attachment=attachment, flow=flow or Flow(), load=load, guest=guest or Guest(), instruments=(Probe(),))
+
+
+@pytest.mark.parametrize("bench", BENCHES)
+@pytest.mark.parametrize("attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap()])
+@pytest.mark.parametrize("load", [None, Load(), Load(direction="opposite", protocol="tcp")])
+def test_what_this_version_is_for_is_not_left_out(
+    attachment: Attachment, load: Load | None, bench: EmulatedBench | LocalBench
+) -> None:
+    assert applicable(point(attachment, load=load), bench) is None
+
+
+@pytest.mark.parametrize("bench", BENCHES)
+@pytest.mark.parametrize(
+    ("left_out", "reason"),
+    [
+        (point(User(), Flow(transport="l2")), "passes no raw Ethernet frames"),
+        (point(User(), Flow(transport="udp6")), "IPv4 only"),
+        (point(Macvtap(), load=FROM_HYPERVISOR), "cannot talk to its own host"),
+        (point(Baseline(), load=FROM_HYPERVISOR), "never meets the NIC"),
+        (point(TapBridge(), load=Load(program="netperf", rate_bps=1_000_000)), "cannot hold a load at a rate"),
+        (point(User(), load=Load(program="netperf")), "no reversed UDP test"),
+        (point(User(), Flow(direction="up"), Load(program="netperf", direction="opposite")), "no reversed UDP test"),
+        (point(TapBridge(), Flow(vlan=5)), "needs transport l2"),
+        (point(TapBridge(), Flow(transport="l2", pcp=3)), "no vlan is set"),
+        (point(TapBridge(), Flow(size_bytes=1473)), "at most 1472 do"),
+        (point(TapBridge(), Flow(transport="udp6", size_bytes=1453)), "at most 1452 do"),
+        (point(TapBridge(), Flow(transport="l2", size_bytes=1501)), "at most 1500 do"),
+        (point(TapBridge(), Flow(direction="up", cpu=1)), "which has no CPU 1"),
+    ],
+)
+def test_contradictions_are_left_out(left_out: Point, reason: str, bench: EmulatedBench | LocalBench) -> None:
+    assert reason in str(applicable(left_out, bench))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        point(TapBridge(), load=FROM_HYPERVISOR),
+        point(TapBridge(), load=Load(program="netperf")),
+        point(User(), load=Load(rate_bps=1_000_000)),
+        point(User(), load=Load(program="netperf", protocol="tcp")),
+        point(User(), load=Load(program="netperf", direction="opposite")),
+        point(User(), Flow(direction="up"), Load(program="netperf")),
+        point(User(), Flow(count=200_000_000, period_ns=1_000_000), Load()),
+        point(TapBridge(), Flow(transport="l2", vlan=5, pcp=3)),
+        point(TapBridge(), Flow(size_bytes=1472)),
+        point(Baseline(), Flow(direction="up", cpu=1)),
+    ],
+)
+def test_their_neighbours_are_kept(kept: Point) -> None:
+    assert applicable(kept, EmulatedBench()) is None
+
+
+def test_an_emulated_host_has_limits() -> None:
+    bench = EmulatedBench(cpus=2, memory_mib=1024)
+    assert "no CPU 2" in str(applicable(point(TapBridge(), Flow(cpu=2)), bench))
+    assert "guest of 4 CPUs" in str(applicable(point(TapBridge(), guest=Guest(cpus=4)), bench))
+    assert "guest of 512MiB" in str(applicable(point(TapBridge(), guest=Guest(memory_mib=512)), bench))
+    assert applicable(point(Baseline(), guest=Guest(memory_mib=512)), bench) is None
+    assert applicable(point(TapBridge(), guest=Guest(cpus=4, memory_mib=4096)), LocalBench()) is None
