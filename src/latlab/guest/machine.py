@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A QEMU machine on a host, and the machine as a host itself.
+
+The same thing twice over: the emulated bench is a machine on the computer at hand, and the guest is a machine on the
+bench's hypervisor. Its agent is reached over a virtio-serial port, so no network of the machine is used to manage it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from latlab.errors import GuestError, HostError
+from latlab.guest.initramfs import AGENT_PORT
+from latlab.guest.qmp import Monitor
+from latlab.hosts.channel import Channel
+from latlab.hosts.commands import CommandLog
+from latlab.hosts.host import Host, Process
+
+BOOT_LIMIT_S = 60
+EARLY_DEATH_LINES = 6
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What to start. `devices` are QEMU arguments; `files` are opened on the host for it, by number."""
+
+    name: str
+    kernel: Path
+    initramfs: Path
+    accelerator: str
+    """`kvm` or `tcg`."""
+    cpus: int = 1
+    memory_mib: int = 192
+    arch: str = "x86_64"
+    machine_options: str = ""
+    cpu_options: str = ""
+    kernel_arguments: str = ""
+    probe: str = "/bin/latlab-probe"
+    """Where the machine's own init puts it."""
+    devices: tuple[str, ...] = ()
+    files: Mapping[int, str] = field(default_factory=dict)
+
+
+def command_line(spec: MachineSpec, folder: str) -> list[str]:
+    """QEMU's arguments. `folder` (on the host) will hold its sockets and its console's log."""
+    kvm = spec.accelerator == "kvm"
+    x86 = spec.arch == "x86_64"
+    return [
+        f"qemu-system-{spec.arch}",
+        "-name", spec.name,
+        # Only what is asked for: no default NIC, disk, display or configuration file.
+        "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+        # One TCG thread for each virtual CPU; one alone would let the guest's CPUs wait for each other.
+        "-accel", "kvm" if kvm else "tcg,thread=multi",
+        "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options,
+        "-cpu", ("host" if kvm else "max") + spec.cpu_options,
+        "-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M",
+        "-kernel", str(spec.kernel), "-initrd", str(spec.initramfs),
+        # `panic=-1` with -no-reboot: a guest that panics ends QEMU, and we see it.
+        "-append", f"console={'ttyS0' if x86 else 'ttyAMA0'} quiet panic=-1 {spec.kernel_arguments}".strip(),
+        # The console is for the kernel's messages only; they are evidence.
+        "-serial", f"file:{folder}/console.log",
+        # The agent's port: managing the machine never touches a network.
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=agent,path={folder}/agent.sock,server=on,wait=off",
+        "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+        "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off",
+        *spec.devices,
+    ]  # fmt: skip
+
+
+class RelayStream:
+    """A stream (see hosts.stream) that a process on another host carries."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def read(self) -> bytes:
+        return self._process.read()
+
+    def write(self, data: bytes) -> None:
+        if not self._process.running:
+            raise BrokenPipeError("the relay ended")
+        self._process.write(data)
+
+    def close(self) -> None:
+        self._process.close_stdin()
+        self._process.stop()
+
+    @property
+    def last_words(self) -> str:
+        return (self._process.stderr.strip().splitlines() or [""])[-1]
+
+
+class Machine:
+    """A running machine. `host` is its agent, `monitor` its QMP; `stop` ends it.
+
+    `qemu` is its process, if we started it; a machine that somebody else keeps is only visited.
+    """
+
+    def __init__(self, on: Host, spec: MachineSpec, folder: str, log: CommandLog, qemu: Process | None) -> None:
+        self.spec, self.folder = spec, folder
+        self._on, self._qemu = on, qemu
+        started = time.monotonic()
+        monitor = None
+        try:
+            self._wait_for_sockets()
+            self.monitor = monitor = Monitor(on, f"{folder}/qmp.sock")
+            self._relay = on.start([on.probe, "connect", f"{folder}/agent.sock"], stdin=True)
+            channel = Channel(spec.name, RelayStream(self._relay), greeting_timeout_s=BOOT_LIMIT_S)
+        except (HostError, GuestError) as e:
+            try:
+                why, console = self._why(e.message), self.console()
+            finally:
+                if monitor:
+                    monitor.close()
+                self._end_qemu()
+            hint = "The guest's kernel, memory and CPUs are set in the bench and scenario."
+            raise GuestError(why, hint=hint, console=console) from e
+        self.host = Host(spec.name, channel, probe=spec.probe, log=log)
+        self.boot_s = time.monotonic() - started
+
+    def _wait_for_sockets(self) -> None:
+        limit = time.monotonic() + BOOT_LIMIT_S
+        while self._on.run_plain(["test", "-S", f"{self.folder}/qmp.sock"]).exit_code:
+            if not self.running or time.monotonic() > limit:
+                raise GuestError("QEMU did not come up")
+            time.sleep(0.02)
+
+    def _why(self, otherwise: str) -> str:
+        """Why it did not start: QEMU's own last words, or else the console's."""
+        name = self.spec.name
+        # Its sockets may have been heard to break before its end was.
+        if self._qemu and self._qemu.wait_until_ended(1):
+            self._qemu.wait()  # a QEMU that could not even be started says so here
+            if words := self._qemu.stderr.strip():
+                return f"{name}: QEMU ended: {words.splitlines()[-1]}"
+        lines = self.console().strip().splitlines()
+        panic = next((n for n, line in enumerate(lines) if "Kernel panic" in line), None)
+        shown = lines[-EARLY_DEATH_LINES:] if panic is None else lines[panic : panic + 1]
+        ending = "; its console ends with:\n  " + "\n  ".join(shown) if shown else "; its console is empty"
+        return f"{name}: {otherwise.removeprefix(f'{name}: ')}{ending}"
+
+    def console(self) -> str:
+        """What the machine's kernel printed."""
+        return self._on.run_plain(["cat", f"{self.folder}/console.log"]).stdout
+
+    @property
+    def running(self) -> bool:
+        return self._qemu is None or self._qemu.running
+
+    @property
+    def qemu_pid(self) -> int | None:
+        """Of its QEMU, on the host that runs it; `None` for a machine that is only visited."""
+        return self._qemu.pid if self._qemu else None
+
+    @property
+    def last_words(self) -> str:
+        """What QEMU printed on standard error."""
+        return self._qemu.stderr.strip() if self._qemu else ""
+
+    def leave(self) -> None:
+        """Ends the conversation: what we ran there ends, what we changed there is undone. The machine goes on."""
+        self.host.close()
+        self.monitor.close()
+
+    def stop(self) -> None:
+        """Power off as by pulling the plug: nothing in the machine is worth a shutdown."""
+        self.monitor.close()
+        self._end_qemu()
+
+    def _end_qemu(self) -> None:
+        if self._qemu and self._qemu.running:
+            self._qemu.stop()
+        elif self._qemu:
+            with suppress(HostError):
+                self._qemu.wait(1)  # it ended by itself: how, is for the log of commands
+
+
+def start_machine(on: Host, spec: MachineSpec, *, log: CommandLog | None = None) -> Machine:
+    """Starts QEMU on a host and waits for its agent. GuestError says why it did not come up."""
+    folder = f"/tmp/latlab-{on.facts.id}-{spec.name}"
+    on.defer(["rm", "-rf", folder])
+    on.run(["mkdir", "-m", "700", folder])
+    qemu = on.start(command_line(spec, folder), files=spec.files)
+    try:
+        return Machine(on, spec, folder, log or on.log, qemu)
+    except BaseException:
+        # Also on Ctrl-C: a QEMU that still runs holds its tap, which then cannot be removed.
+        with suppress(HostError):
+            qemu.stop()
+        raise
