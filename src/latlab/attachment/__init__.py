@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways to attach a guest to the network, one module each. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from latlab.attachment import baseline, macvtap, tap_bridge, user
+
+KINDS: dict[str, ModuleType] = {
+    "baseline": baseline,
+    "user": user,
+    "tap-bridge": tap_bridge,
+    "macvtap": macvtap,
+}

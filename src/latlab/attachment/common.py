@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pieces that several attachments share: interface counters, vhost, the guest's virtio NIC."""
+
+from __future__ import annotations
+
+from latlab.attachment.wiring import Wiring
+from latlab.bench.site import GUEST_MAC, link
+from latlab.errors import BenchError
+from latlab.guest.machine import Machine
+from latlab.hosts.host import Host
+from latlab.scenario.model import Vhost
+
+
+def packet_counters(host: Host, name: str, role: str) -> dict[str, int]:
+    """`{"<role> <name> rx packets": n, ... tx ...}` as the kernel counts them."""
+    stats = link(host, name)["stats64"]
+    return {f"{role} {name} {way} packets": int(stats[way]["packets"]) for way in ("rx", "tx")}
+
+
+def vhost_wanted(host: Host, wanted: Vhost) -> bool:
+    """Whether the guest's NIC is to be served by vhost in the kernel. BenchError when it must be, and cannot."""
+    there = host.run_plain(["test", "-c", "/dev/vhost-net"]).exit_code == 0
+    if wanted == "auto":
+        return there
+    if wanted == "on" and not there:
+        raise BenchError(
+            f"{host.name}: there is no /dev/vhost-net, which `vhost: on` asks for",
+            hint="Run: modprobe vhost_net. If the kernel lacks it, use `vhost: off`, or the emulated bench.",
+        )
+    return wanted == "on"
+
+
+def vhost_as_said(host: Host, wiring: Wiring, machine: Machine | None) -> dict[str, bool]:
+    """Whether QEMU serves the NIC as the run says: it holds /dev/vhost-net, or does not.
+
+    Asked for vhost and unable, QEMU only warns, and serves the NIC itself.
+    """
+    if machine is None or machine.qemu_pid is None:
+        return {}
+    held = "/dev/vhost-net" in host.run(["ls", "-l", f"/proc/{machine.qemu_pid}/fd"])
+    said = wiring.notes["vhost"]
+    return {
+        f"vhost is {said}: QEMU {'holds' if said == 'on' else 'does not hold'} /dev/vhost-net": held == (said == "on")
+    }
+
+
+def virtio_nic(netdev: str) -> tuple[str, str]:
+    """The guest's NIC; its MAC is pinned, since neighbour caches outlive a guest."""
+    # romfile=: a boot ROM would cost the guest a second at its start.
+    return ("-device", f"virtio-net-pci,netdev={netdev},mac={GUEST_MAC},romfile=")

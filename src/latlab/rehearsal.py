@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run without machines: the commands of its points, in order, as a script to read.
+
+A rehearsed host answers as one on which everything works. The attachments, QEMU's command line, the load and the
+instruments are the real ones; only the hosts are not. Left out, so that the script is no run by itself: setting the
+bench up (NICs, namespace, the peer's address, the trial guest), what the guest is told through its agent (its own `ip`
+commands), waiting until guest, servers and load are ready, the warm-up, what is read as evidence and as environment,
+and ending what runs beside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from latlab import attachment
+from latlab.attachment.wiring import End, Wiring
+from latlab.bench.site import GUEST_MAC, Site, plan_addresses
+from latlab.guest.kernel import Kernel, find_kernel
+from latlab.guest.machine import MachineSpec, command_line
+from latlab.hosts.commands import as_shell
+from latlab.hosts.host import Host, Result
+from latlab.load import iperf3, netperf_streams
+from latlab.load.streams import Streams
+from latlab.measure import netperf, ping, probe
+from latlab.measure.ports import NETPERF_CONTROL
+from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
+from latlab.scenario.model import Netperf, Ping, Point, Probe
+from latlab.scenario.plan import Plan
+
+PROBE = "latlab-probe"
+PEER_MAC = "52:54:00:a1:00:02"
+
+
+class RehearsedHost(Host):
+    """Writes down what it is told. `script` holds the commands, `afterwards` what would undo them."""
+
+    def __init__(self, name: str, script: list[str] | None = None, netns: str | None = None) -> None:
+        self.name, self.netns, self.probe = name, netns, PROBE
+        self.script = script if script is not None else []
+        self.afterwards: list[str] = []
+
+    def write_down(
+        self, argv: Sequence[str], *, files: Mapping[int, str] | None = None, background: bool = False
+    ) -> None:
+        self.script.append(as_shell(self._place(argv), files=files, background=background))
+
+    def run_plain(self, argv: Sequence[str], *, feed: bytes | None = None, timeout_s: float = 60) -> Result:  # noqa: ARG002
+        self.write_down(argv)
+        if argv[0] == "ip" and "link" in argv and "-j" in argv:
+            found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
+            return Result(0, json.dumps([found]), "")
+        return Result(0, "[]" if "-j" in argv else "", "")
+
+    def defer(self, argv: Sequence[str]) -> None:
+        self.afterwards.append(as_shell(self._place(argv)))
+
+    def change(self, argv: Sequence[str], *, undo: Sequence[str], feed: bytes | None = None) -> str:
+        self.defer(undo)
+        return self.run(argv, feed=feed)
+
+
+_NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}
+
+
+def rehearsed_site(kind: str, addresses: Addresses, kernel: Kernel, *, nic: str, peer_nic: str) -> Site:
+    hypervisor = RehearsedHost("hypervisor")
+    peer = RehearsedHost("peer", hypervisor.script, "peer")
+    plan = plan_addresses(addresses.ipv4, addresses.ipv6)
+    return Site(kind, hypervisor, peer, nic, peer_nic, "kvm", kernel, plan, console=str)
+
+
+def rehearse_plan(plan: Plan, bench: EmulatedBench | LocalBench) -> Iterator[str]:
+    """The script, line by line, each point's commands under a comment with its label."""
+    emulated = isinstance(bench, EmulatedBench)
+    addresses = Addresses() if isinstance(bench, EmulatedBench) else bench.addresses
+    nics = ("eth0", "eth1") if emulated else ("llnic0", "llnic1")
+    if isinstance(bench, LocalBench) and bench.nic and bench.peer_nic:
+        nics = (bench.nic, bench.peer_nic)
+    for planned in plan.points:
+        site = rehearsed_site(bench.kind, addresses, find_kernel(bench.kernel), nic=nics[0], peer_nic=nics[1])
+        yield f"# {planned.number}: {planned.label}"
+        yield from rehearse_point(planned.point, site)
+
+
+def rehearse_point(point: Point, site: Site) -> list[str]:
+    """One point's commands: attaching, the guest, the load, the instruments, and the undoing."""
+    host = site.hypervisor
+    assert isinstance(host, RehearsedHost)
+    wiring: Wiring = attachment.KINDS[point.attachment.kind].attach(site, point.attachment)
+    app = End(host, site.nic, wiring.own, wiring.reach, PEER_MAC)
+    if wiring.devices:
+        spec = MachineSpec(
+            "guest", site.guest_kernel.image, Path("guest.cpio"), site.guest_accelerator, point.guest.cpus,
+            point.guest.memory_mib, devices=wiring.devices, files=wiring.files,
+        )  # fmt: skip
+        host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wiring.files, background=True)
+        guest = RehearsedHost("guest")
+        app = End(guest, "eth0", wiring.own, wiring.reach, GUEST_MAC)
+    peer_address = site.addresses.peer
+    peer = End(site.peer, site.peer_nic, peer_address, peer_address, PEER_MAC)
+    for end, argv, background in _traffic(point, app, peer, _load_source(point, site, peer)):
+        words = as_shell(end.host._place(argv), background=background)
+        host.script.append(f"{words}  # in the guest" if end.host.name == "guest" else words)
+    return [*host.script, *reversed(host.afterwards)]
+
+
+def _load_source(point: Point, site: Site, peer: End) -> End:
+    """The other end of the load; a hypervisor's address is on its bridge, where there is one."""
+    if point.load is None or point.load.source == "peer":
+        return peer
+    here = site.addresses.hypervisor
+    return End(site.hypervisor, "llbr0" if point.attachment.kind == "tap-bridge" else site.nic, here, here, "")
+
+
+def _traffic(point: Point, app: End, peer: End, source: End) -> Iterator[tuple[End, list[str], bool]]:
+    """The load and the instruments: where each program runs, its arguments, whether it runs beside the others."""
+    flow = point.flow
+    sender, reflector = (app, peer) if flow.direction == "up" else (peer, app)
+    family = netperf.family_of(flow)
+    if point.load:
+        streams = Streams(point.load, source, app, point.load.into_app(flow.direction), family)
+        if point.load.program == "iperf3":
+            yield source, iperf3.server_argv(streams), True
+            yield app, iperf3.client_argv(streams), True
+        else:
+            client, server = netperf_streams.ends(streams)
+            for number in range(point.load.streams):
+                yield server, netperf_streams.server_argv(streams, number), True
+                yield client, netperf_streams.client_argv(streams, number), True
+    for instrument in point.instruments:
+        if isinstance(instrument, Probe):
+            yield reflector, probe.reflect_command(flow, reflector), True
+            yield sender, probe.send_command(flow, sender, reflector), False
+        elif isinstance(instrument, Netperf):
+            yield reflector, netperf.netserver_argv(getattr(reflector.own, family), family, NETPERF_CONTROL), True
+            for test in instrument.tests:
+                reach = getattr(reflector.reach, family)
+                yield sender, netperf.netperf_argv(reach, family, test, instrument.transactions), False
+        elif isinstance(instrument, Ping):
+            yield sender, ping.ping_argv(getattr(reflector.reach, family), family, instrument), False

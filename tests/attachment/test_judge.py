@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence: counters must have grown by the packets that went the way, facts must hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latlab.attachment.common import vhost_wanted
+from latlab.attachment.wiring import Evidence, judge, judge_facts
+from latlab.errors import BenchError
+from tests.canned import CannedHost
+
+names = st.text("abc", min_size=1, max_size=3)
+counts = st.integers(0, 2**64 - 1)
+
+
+@given(
+    counters=st.dictionaries(names, st.tuples(counts, counts)),
+    facts=st.dictionaries(names, st.booleans()),
+    packets=st.integers(0, 10**12),
+)
+def test_each_counter_and_fact_is_judged_by_itself(
+    counters: dict[str, tuple[int, int]], facts: dict[str, bool], packets: int
+) -> None:
+    before = Evidence({name: a for name, (a, _) in counters.items()})
+    after = Evidence({name: b for name, (_, b) in counters.items()}, facts)
+    findings = judge(before, after, packets=packets, when="flow") + judge_facts(after)
+    assert [f.ok for f in findings] == [b - a >= packets for a, b in counters.values()] + list(facts.values())
+    assert [f.what for f in findings] == [*(f"flow: {name}" for name in counters), *facts]
+
+
+def test_a_counter_that_stood_still_disproves_the_way() -> None:
+    (finding,) = judge(Evidence({"tap": 5}), Evidence({"tap": 5}), packets=1, when="flow")
+    assert not finding.ok
+    assert (finding.before, finding.after, finding.rule) == (5, 5, "grows by 1 or more")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "got"), [("auto", True, True), ("auto", False, False), ("off", True, False), ("on", True, True)]
+)
+def test_vhost_is_used_where_it_is(wanted: str, there: bool, got: bool) -> None:
+    host = CannedHost({} if there else {"test -c /dev/vhost-net": 1})
+    assert vhost_wanted(host, wanted) is got  # type: ignore[arg-type]
+
+
+def test_vhost_that_must_be_and_is_not() -> None:
+    with pytest.raises(BenchError, match="there is no /dev/vhost-net") as caught:
+        vhost_wanted(CannedHost({"test -c /dev/vhost-net": 1}), "on")
+    assert "modprobe vhost_net" in caught.value.hint
