@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: verbs only. What a verb does is elsewhere, and is imported when it is needed.
+
+Exit codes: 0 fine · 1 worse, or over budget · 2 invalid · 3 usage · 4 the bench is not able · 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latlab.errors import LatlabError
+from latlab.hosts import interrupt
+
+RUNS = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of the runs."
+)
+BENCH = click.option("--bench", "bench_name", default="emulated", show_default=True, help="emulated, local, or a file.")
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the scenario: flow.period=5ms"
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="latlab")
+def cli() -> None:
+    """How long a packet takes into, and out of, an application in a virtual machine."""
+
+
+@cli.command()
+@click.argument("scenario")
+@BENCH
+@SET
+@RUNS
+@JSON
+@click.option("--dry-run", is_flag=True, help="Show the plan; touch nothing.")
+@click.option("--show-commands", is_flag=True, help="Show every command, as a script that could be pasted.")
+def run(scenario: str, bench_name: str, overrides: tuple[str, ...], runs: Path, as_json: bool, dry_run: bool,
+        show_commands: bool) -> None:  # fmt: skip
+    """Measure every point of SCENARIO (a file, or a preset's name)."""
+    from latlab import session
+
+    made = session.prepare(scenario, bench_name, overrides)
+    if dry_run:
+        _show_plan(made, as_json)
+        if show_commands:
+            click.echo("\n".join(session.rehearse(made)))
+        return
+    with interrupt.at_safe_points(process_ends=True):
+        code = session.run(made, runs, as_json=as_json, show_commands=show_commands)
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("scenario")
+@BENCH
+@SET
+@JSON
+def plan(scenario: str, bench_name: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Show the points of SCENARIO, what is left out and why, and the time it will take."""
+    from latlab import session
+
+    _show_plan(session.prepare(scenario, bench_name, overrides), as_json)
+
+
+def _show_plan(made: Any, as_json: bool) -> None:
+    from latlab.report.plan import plan_json, plan_text
+
+    click.echo(json.dumps(plan_json(made.plan), indent=1) if as_json else plan_text(made.plan, made.scenario.name))
+
+
+@cli.command("list")
+@RUNS
+@JSON
+def list_runs(runs: Path, as_json: bool) -> None:
+    """List the runs."""
+    from latlab.report import listing
+    from latlab.report.layout import print_text
+    from latlab.store.run_dir import iter_runs
+
+    if as_json:
+        click.echo(json.dumps(listing.list_json(iter_runs(runs)), indent=1))
+    else:
+        print_text(listing.list_text(iter_runs(runs), runs), sys.stdout)
+
+
+@cli.command()
+@click.argument("run", default="latest")
+@RUNS
+@JSON
+def show(run: str, runs: Path, as_json: bool) -> None:
+    """Show one RUN: a path, an id or its beginning, or `latest`."""
+    from latlab.report import show as shown
+    from latlab.report.layout import print_text
+    from latlab.store.find import find_run
+
+    found = find_run(runs, run)
+    if as_json:
+        click.echo(json.dumps(shown.show_json(found), indent=1))
+    else:
+        print_text(shown.show_text(found), sys.stdout)
+
+
+@cli.group()
+def bench() -> None:
+    """Keep an emulated bench up between runs, and look around in it."""
+
+
+@bench.command()
+@BENCH
+def up(bench_name: str) -> None:
+    """Start an emulated bench and leave it running."""
+    from latlab import session
+    from latlab.bench import keeper
+
+    name, path = session.bench_file(bench_name)
+    with interrupt.at_safe_points(process_ends=True):
+        seconds = keeper.start(name, path)
+    click.echo(
+        f"the bench {name} is up, after {seconds:.1f} s; latlab bench shell looks inside, latlab bench down ends it"
+    )
+
+
+@bench.command()
+@BENCH
+def down(bench_name: str) -> None:
+    """End it; nothing of it stays."""
+    from latlab import session
+    from latlab.bench import keeper
+
+    name, _ = session.bench_file(bench_name)
+    keeper.stop(name)
+    click.echo(f"the bench {name} is down")
+
+
+@bench.command()
+@click.argument("words", nargs=-1, metavar="[hypervisor|peer] [-- COMMAND...]")
+@BENCH
+def shell(words: tuple[str, ...], bench_name: str) -> None:
+    """Open a shell on the bench's hypervisor or peer, or run COMMAND there. Without either, the hypervisor."""
+    from latlab import session
+
+    where, command = (words[0], words[1:]) if words and words[0] in ("hypervisor", "peer") else ("hypervisor", words)
+    with interrupt.at_safe_points(process_ends=True):
+        code = session.shell(bench_name, where, list(command))
+    sys.exit(code)
+
+
+@cli.command()
+def cleanup() -> None:
+    """Undo what latlab processes that were killed had left on this machine; exit code 4 when some of it failed."""
+    from latlab import session
+
+    with interrupt.at_safe_points(process_ends=True):
+        recovered = session.cleanup()
+    if session.root_may_have_more():
+        click.echo("What latlab left as root, only root can see and undo: sudo latlab cleanup", err=True)
+    for entry in recovered:
+        click.echo(str(entry), err=entry.failed)
+    if not recovered:
+        click.echo("nothing to undo")
+    sys.exit(4 if any(entry.failed for entry in recovered) else 0)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["scenario", "bench"]))
+def schema(what: str) -> None:
+    """Print the JSON Schema of scenario or bench files, for editors."""
+    from latlab.scenario.schema import bench_schema, scenario_schema
+
+    click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
+
+
+def _complain(error: LatlabError) -> None:
+    problems = getattr(error, "problems", None)
+    if problems:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+    else:
+        click.echo(f"latlab: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"        {error.hint}", err=True)
+
+
+def _crashed() -> int:
+    """A defect of latlab itself: the details go to a file, the user gets one line."""
+    with tempfile.NamedTemporaryFile("w", prefix="latlab-defect-", suffix=".txt", delete=False) as f:
+        f.write(traceback.format_exc())
+    click.echo(f"latlab: this is a defect of latlab itself; please report it with {f.name}", err=True)
+    return 4
+
+
+def main(arguments: list[str] | None = None, command: Callable[..., Any] = cli) -> None:
+    """The program. Never lets a traceback out; `LATLAB_TRACEBACK=1` does, for us."""
+    try:
+        code = command(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 3
+    except (click.Abort, KeyboardInterrupt):  # click makes the one of the other
+        click.echo("latlab: stopped; the machine is as it was found", err=True)
+        code = 130
+    except LatlabError as error:
+        _complain(error)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
+        code = 0
+    except Exception:
+        if os.environ.get("LATLAB_TRACEBACK"):
+            raise
+        code = _crashed()
+    sys.exit(code if isinstance(code, int) else 0)

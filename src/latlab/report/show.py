@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `latlab show RUN` prints: everything that is known of one run, from its headline to its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from latlab.report.layout import MARKS, STYLES, Block, Row, microseconds, paragraph, tables
+from latlab.report.table import emulation, instrument_blocks, unit
+from latlab.stats.stamps import METRICS
+from latlab.stats.summary import NotMeasured
+from latlab.store.document import RunDocument
+from latlab.store.find import with_statistics
+from latlab.store.run_dir import RunDirectory
+
+COLUMNS = ("n", "min", "avg", "max", "stddev", "p50", "p99", "p99.9", "p99.99")
+_QUANTILES = ("p50", "p99", "p99.9", "p99.99")
+
+
+def show_json(run: RunDirectory) -> dict[str, Any]:
+    """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`), and
+    the run's files."""
+    from latlab.report.listing import list_json
+
+    document = with_statistics(run)
+    (row,) = list_json([RunDirectory(run.path, document)])
+    values: dict[str, Any] = document.model_dump(mode="json")
+    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns")}
+    return {**values, "id": run.id, **extra, "files": _files(run)}
+
+
+def show_text(run: RunDirectory) -> Text:
+    """The same for a person."""
+    document = with_statistics(run)
+    text = Text()
+    _headline(text, run, document)
+    _metrics(text, document)
+    _counts(text, document)
+    _instruments(text, document)
+    _evidence(text, document)
+    _list(text, "point", _flat(document.point))
+    _list(text, "bench", _flat(document.bench.model_dump(mode="json")))
+    _list(text, "versions", document.versions)
+    _list(text, "environment", _flat(document.env))
+    _list(text, f"files in {run.path}", {name: f"{size} bytes" for name, size in _files(run).items()})
+    return text
+
+
+def _files(run: RunDirectory) -> dict[str, int]:
+    return {str(file): (run.path / file).stat().st_size for file in run.files()}
+
+
+def _headline(text: Text, run: RunDirectory, document: RunDocument) -> None:
+    load = "no load" if document.load == "none" else document.load
+    emulated = emulation(document.bench)
+    words = f" ({emulated})" if emulated else ""
+    text.append(f" {document.attachment}, {load}, flow {document.direction}{words}\n", "bold")
+    text.append(f" {run.id} · {document.scenario} · {document.status} · point {document.point_id}\n")
+    verdict = document.verdict
+    reasons = "; ".join(verdict.reasons)
+    paragraph(
+        text, f" {MARKS[verdict.value]}", f"{verdict.value}{': ' if reasons else ''}{reasons}", STYLES[verdict.value]
+    )
+
+
+def _metrics(text: Text, document: RunDocument) -> None:
+    rows = []
+    for metric in METRICS:
+        key = metric.key(document.direction)
+        result = document.metrics.get(key)
+        if result is None:
+            continue
+        way = "" if metric.leg is None else f"{key.split('_')[0]}: "
+        label = f"{way}{metric.label} ({metric.formula.replace(' ', '')})"
+        if isinstance(result, NotMeasured):
+            rows.append(Row(label, result.not_measured))
+            continue
+        times = [result.min_ns, result.mean_ns, result.max_ns, result.stddev_ns]
+        times += [result.quantiles_ns.get(name) for name in _QUANTILES]
+        rows.append(Row(label, [str(result.n), *(microseconds(time) for time in times)]))
+    text.append("\n")
+    if not rows:
+        text.append(" no metrics: the run has no samples\n")
+        return
+    text.append_text(tables([Block(f"metrics ({unit(document.bench)})", COLUMNS, rows)]))
+
+
+def _counts(text: Text, document: RunDocument) -> None:
+    counts = document.counts
+    words = [
+        f"sent {counts.sent}",
+        f"replied {counts.replied}",
+        f"lost {counts.lost}",
+        f"late {counts.late}",
+        f"duplicated {counts.duplicated}",
+        f"reordered {counts.reordered}",
+        f"send failed {counts.send_failed}",
+        f"late wake-ups {counts.late_wakeups}",
+        f"records dropped {counts.records_dropped}",
+    ]
+    words += [f"without stamp {letter} {n}" for letter, n in counts.missing.items()]
+    text.append("\n")
+    paragraph(text, " packets   ", " · ".join(words))
+    if document.load_achieved is not None:
+        values = _flat(document.load_achieved.model_dump(mode="json"))
+        paragraph(text, " load      ", " · ".join(f"{key} {value}" for key, value in values.items()))
+
+
+def _instruments(text: Text, document: RunDocument) -> None:
+    blocks = instrument_blocks([document], [f"{document.attachment}, {document.load}"])
+    if blocks:
+        text.append("\n").append_text(tables(blocks))
+
+
+def _evidence(text: Text, document: RunDocument) -> None:
+    if not document.evidence:
+        return
+    text.append("\n evidence\n", "bold")
+    for item in document.evidence:
+        told = item.what
+        if item.before is not None:
+            told += f": {_value(item.before)} -> {_value(item.after)}; {item.rule}"
+        paragraph(text, "   ok  " if item.ok else "   NOT ", told, "" if item.ok else "red")
+
+
+def _list(text: Text, title: str, values: Mapping[str, Any]) -> None:
+    if not values:
+        return
+    text.append(f"\n {title}\n", "bold")
+    for key, value in values.items():
+        paragraph(text, f"   {key:<24} ", _value(value))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys; what is None or empty is left out."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        elif value is not None and value != "":
+            found[prefix + key] = value
+    return found
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story of one run: a point, executed once, into a directory. The only place that knows the order.
+
+Read `run_point` and `_measure` from top to bottom. What they call is pure, or is one of the three verbs.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from latlab import attachment
+from latlab.attachment.wiring import End, Evidence, Finding, Wiring, judge, judge_facts
+from latlab.bench import snapshot
+from latlab.bench.site import Site, changes_undone, link
+from latlab.ends import app_end, attached_guest, load_source, peer_end, timescales, write_text
+from latlab.errors import LatlabError, UndoError
+from latlab.guest.machine import Machine
+from latlab.hosts import interrupt
+from latlab.hosts.commands import CommandLog
+from latlab.load import RunningLoad, running
+from latlab.measure import netperf, ping, probe
+from latlab.measure.verdict import Outcome, judge_run, kernel_trouble, said_since
+from latlab.scenario.model import Netperf, Ping, Point, Probe
+from latlab.scenario.plan import PlannedPoint
+from latlab.scenario.points import attachment_label, load_label
+from latlab.stats.records import Records
+from latlab.stats.summary import summarise
+from latlab.store.disk import store_error
+from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
+from latlab.store.document import Evidence as EvidenceRecord
+from latlab.store.run_dir import RunDirectory
+from latlab.version import program_versions, versions
+
+_programs = functools.cache(program_versions)
+"""Asked once for each host: programs do not change while we look."""
+
+
+class Progress(Protocol):
+    """Who is told how a run goes on."""
+
+    def step(self, text: str) -> None:
+        """Something is done: a few words in the past tense."""
+
+    def doing(self, text: str, done: int = 0, of: int = 0) -> None:
+        """Something is under way."""
+
+
+@dataclass
+class Taken:
+    """What a measurement brought home, for the verdict."""
+
+    probe: probe.ProbeResult | None = None
+    warm: bool = True
+    findings: list[Finding] = field(default_factory=list)
+    load_failure: str | None = None
+    load_shortfall: str | None = None
+    trouble: list[str] = field(default_factory=list)
+
+
+def run_point(
+    planned: PlannedPoint, scenario: str, site: Site, log: CommandLog, root: Path, progress: Progress
+) -> RunDirectory:
+    """Measures one point. The run's directory is always written and returned, also when the run failed.
+
+    StoreError when the directory itself cannot be written; KeyboardInterrupt after what was measured is saved.
+    """
+    point, taken = planned.point, Taken()
+    with _directory(planned, scenario, site, root) as run, _recorded(log, run):
+        try:
+            before = _environment(site, run.env_before)
+            try:
+                with changes_undone(site.hypervisor, site.peer):
+                    _measure(point, site, run, taken, progress)
+            except UndoError as error:
+                taken.trouble.append(f"{error.message}. {error.hint}")
+            after = _environment(site, run.env_after)
+            taken.trouble += [f"not as it was before the run: {d}" for d in snapshot.differences(before, after)]
+            _statistics(run, point)
+            run.document.verdict = judge_run(point.flow, _outcome(run, taken))
+            run.document.status = "done"
+        except LatlabError as error:
+            _failed(run, point, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
+        except KeyboardInterrupt:
+            _failed(run, point, "interrupted", "stopped by the user")
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours spoils one point, not the others
+            write_text(run.log("defect.txt"), traceback.format_exc())
+            _failed(run, point, "failed", f"a defect of latlab itself ({error!r}): report {run.log('defect.txt')}")
+        return run
+
+
+def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress: Progress) -> None:
+    """From a bench that is up to raw samples on disk; every change is deferred for undoing before it is made."""
+    ways = attachment.KINDS[point.attachment.kind]
+    with ExitStack() as stack:
+        stack.enter_context(_watched(site, run, taken))
+        wiring: Wiring = ways.attach(site, point.attachment)
+        run.document.env["attachment"] = dict(wiring.notes)
+        machine = None
+        if wiring.devices:
+            progress.doing("starting the guest")
+            console = run.log("guest-console.log")
+            machine = stack.enter_context(attached_guest(site, point.guest, wiring, console))
+            progress.step(f"guest {machine.boot_s:.1f} s")
+        app, peer = app_end(site, wiring, machine), peer_end(site)
+        sender, reflector = (app, peer) if point.flow.direction == "up" else (peer, app)
+        run.document.timescales = dict(timescales(sender, reflector))
+
+        # Before any load flows, the counters can only be moved by our own packets.
+        cold = _evidence(site, point, wiring, app, machine)
+        answered = _warm_up(point, sender, reflector, taken, progress)
+        warm = _evidence(site, point, wiring, app, machine)
+        taken.findings += judge(cold, warm, packets=answered, when="warm-up") if answered else []
+
+        load = _load(stack, site, point, wiring, app, peer, progress)
+        if any(isinstance(i, Probe) for i in point.instruments):
+            taken.probe = _probe(point, run, sender, reflector, progress)
+            replied = taken.probe.sender["replied"]
+            flown = _evidence(site, point, wiring, app, machine)
+            taken.findings += judge(warm, flown, packets=replied, when="flow") + judge_facts(flown)
+        _other_instruments(point, run, sender, reflector, wiring, progress)
+        if taken.probe is None:
+            used = _evidence(site, point, wiring, app, machine)
+            taken.findings += judge(warm, used, packets=1, when="instruments") + judge_facts(used)
+        if load:
+            run.document.load_achieved = load.finish()
+            taken.load_failure = load.failure
+            taken.load_shortfall = getattr(run.document.load_achieved, "shortfall", None)
+        if machine:
+            taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(machine.console())]
+
+
+@contextmanager
+def _directory(planned: PlannedPoint, scenario: str, site: Site, root: Path) -> Iterator[RunDirectory]:
+    """The run's directory: written at its start, and again at its end, whatever happened."""
+    point = planned.point
+    bench = {"kind": site.kind, "name": site.name, "headline": site.headline}
+    bench |= {"accelerator": site.guest_accelerator, "nic": site.nic, "cable": site.cable}
+    run = RunDirectory.create(
+        root,
+        slug=planned.slug,
+        scenario=scenario,
+        point=point.model_dump(mode="json", exclude={"repeat"}),
+        point_id=point.identity,
+        repeat=point.repeat,
+        attachment=attachment_label(point.attachment),
+        load=load_label(point.load),
+        bench=BenchFacts.model_validate(bench),
+    )
+    with run:
+        run.document.versions = (
+            versions()
+            | _programs(site.hypervisor)
+            | {
+                "kernel of the hypervisor": site.hypervisor.facts.kernel,
+                "kernel of the guest": site.guest_kernel.release,
+            }
+        )
+        try:
+            yield run
+        finally:
+            run.document.finished = now()
+            run.save()
+
+
+@contextmanager
+def _recorded(log: CommandLog, run: RunDirectory) -> Iterator[None]:
+    log.to(run.commands)
+    try:
+        yield
+        if log.failure:
+            raise store_error(log.failure, run.commands, "writing")
+    finally:
+        log.to(None)
+
+
+@contextmanager
+def _watched(site: Site, run: RunDirectory, taken: Taken) -> Iterator[None]:
+    """What the hypervisor's kernel says while the run goes on is kept, and judged."""
+    before = site.console()
+    try:
+        yield
+    finally:
+        new = said_since(before, site.console())
+        write_text(run.log("hypervisor-console.log"), new)
+        taken.trouble += [f"hypervisor's kernel: {line}" for line in kernel_trouble(new)]
+
+
+def _failed(run: RunDirectory, point: Point, status: Any, reason: str) -> None:
+    """What was measured stays, and is summarised as far as it goes."""
+    run.document.status = status
+    run.document.verdict = Verdict(value="invalid", reasons=[reason])
+    try:
+        _statistics(run, point)
+    except LatlabError as error:
+        run.document.verdict.reasons.append(f"its samples were not summarised: {error.message}")
+
+
+def _warm_up(point: Point, sender: End, reflector: End, taken: Taken, progress: Progress) -> int:
+    """How many packets were answered. What is still cold after this is in the numbers, and the verdict says so."""
+    if not any(isinstance(i, Probe) for i in point.instruments):
+        return 0
+    progress.doing("warming up")
+    taken.warm, answered = probe.warm_up(point.flow, sender, reflector)
+    progress.step("path ready" if taken.warm else "path not ready")
+    return answered
+
+
+def _load(
+    stack: ExitStack, site: Site, point: Point, wiring: Wiring, app: End, peer: End, progress: Progress
+) -> RunningLoad | None:
+    """The bulk traffic, flowing, until the stack ends."""
+    if point.load is None:
+        return None
+    progress.doing("starting the load")
+    source = load_source(site, wiring, point.load, peer)
+    load = stack.enter_context(running(point.load, source, app, point.flow.direction, netperf.family_of(point.flow)))
+    progress.step("load flows")
+    return load
+
+
+def _evidence(site: Site, point: Point, wiring: Wiring, app: End, machine: Machine | None) -> Evidence:
+    """The attachment's own counters, and the guest's, which every way into it must move."""
+    reading: Evidence = attachment.KINDS[point.attachment.kind].evidence(site, wiring, machine)
+    if app.host is site.hypervisor:
+        return reading
+    stats = link(app.host, app.nic)["stats64"]
+    guest = {f"guest {app.nic} {way} packets": int(stats[way]["packets"]) for way in ("rx", "tx")}
+    return Evidence({**reading.counters, **guest}, reading.facts)
+
+
+def _probe(point: Point, run: RunDirectory, sender: End, reflector: End, progress: Progress) -> probe.ProbeResult:
+    progress.doing("measuring", 0, point.flow.count)
+    with run.raw_writer() as raw:
+        result = probe.measure(
+            point.flow, sender, reflector, raw, lambda done, of: progress.doing("measuring", done, of)
+        )
+    run.document.env["sender"], run.document.env["reflector"] = result.sender, result.reflector
+    return result
+
+
+def _other_instruments(
+    point: Point, run: RunDirectory, sender: End, reflector: End, wiring: Wiring, progress: Progress
+) -> None:
+    family = netperf.family_of(point.flow)
+    for instrument in point.instruments:
+        results: dict[str, InstrumentResult] = {}
+        if isinstance(instrument, Netperf):
+            progress.doing("netperf")
+            results = netperf.measure(sender, reflector, instrument, family)
+        elif isinstance(instrument, Ping):
+            progress.doing("ping")
+            if point.flow.direction == "down" and not wiring.icmp_inward:
+                results = {"ping": InstrumentResult(not_measured="user-mode networking passes no ping into the guest")}
+            else:
+                results = ping.measure(sender, reflector, instrument, family)
+        run.document.instruments.update(results)
+
+
+def _outcome(run: RunDirectory, taken: Taken) -> Outcome:
+    """Everything that the verdict is made of; the evidence goes into the run's document too."""
+    document = run.document
+    document.evidence = [
+        EvidenceRecord(what=f.what, before=f.before, after=f.after, rule=f.rule, ok=f.ok) for f in taken.findings
+    ]
+    return Outcome(
+        sender=taken.probe.sender if taken.probe else None,
+        reflector=taken.probe.reflector if taken.probe else None,
+        counts=document.counts,
+        others={name: result.not_measured for name, result in document.instruments.items()},
+        warm=taken.warm,
+        load_failure=taken.load_failure,
+        load_shortfall=taken.load_shortfall,
+        findings=taken.findings,
+        trouble=taken.trouble,
+    )
+
+
+def _statistics(run: RunDirectory, point: Point) -> None:
+    """Raw samples to metrics, and to Parquet. Nothing of a machine is needed any more."""
+    samples = run.samples()
+    if samples is None or not samples.records:
+        return
+    statistics = summarise(_stoppable(samples.chunks()), point.flow.direction, run.document.timescales)
+    run.document.metrics, run.document.counts = statistics.metrics, statistics.counts
+    run.convert_samples()
+
+
+def _stoppable(chunks: Iterator[Records]) -> Iterator[Records]:
+    for chunk in chunks:
+        interrupt.check()
+        yield chunk
+
+
+def _environment(site: Site, path: Path) -> dict[str, Any]:
+    found = {
+        "hypervisor": snapshot.machine(site.hypervisor) | snapshot.network(site.hypervisor),
+        "peer": snapshot.network(site.peer),
+    }
+    write_text(path, json.dumps(found, indent=1) + "\n")
+    return found

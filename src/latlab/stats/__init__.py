@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statistics of samples: pure functions over numpy arrays; nothing here touches a machine or a file."""

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records -> one summary for each metric, and the counted outcomes. One pass, chunk by chunk, in bounded memory.
+
+A metric is summarised over the packets that carry both its stamps. Packets that were lost, came late or were not
+stamped are no samples: they are counted outcomes, and stand beside the quantiles. A metric that no packet can give
+is `NotMeasured`, with the reason. A quantile that fewer than `MIN_BEYOND` samples lie beyond is None: there is no
+such number yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from latlab.stats import records as rec
+from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, Distribution, rank
+from latlab.stats.records import Records
+from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Timescales
+
+QUANTILES: dict[str, Fraction] = {
+    "p50": Fraction(1, 2),
+    "p90": Fraction(9, 10),
+    "p99": Fraction(99, 100),
+    "p99.9": Fraction(999, 1_000),
+    "p99.99": Fraction(9_999, 10_000),
+    "p99.999": Fraction(99_999, 100_000),
+    "p99.9999": Fraction(999_999, 1_000_000),
+}
+MIN_BEYOND = 10
+CLOCKS_NOT_COMPARED = "clocks not compared"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over a run. A quantile is None when fewer than `MIN_BEYOND` samples lie beyond it."""
+
+    n: int
+    min_ns: int
+    mean_ns: float
+    max_ns: int
+    stddev_ns: float | None
+    quantiles_ns: dict[str, int | None]
+    quantile_relative_error: float = 0.0
+    unit: str = "ns"
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """Why a run has no number for a metric."""
+
+    not_measured: str
+
+
+MetricResult = Summary | NotMeasured
+
+
+@dataclass
+class Counts:
+    """Outcomes of the packets of a run. `late` packets are lost ones too: their replies came after the timeout.
+
+    `duplicated` and `reordered` count records that say so, late replies included. `records_dropped` are packets without
+    a record, up to the last one that has one: the probe's writer could not keep up. `missing` counts, for a stamp that
+    some packets carry, the packets that should carry it and do not.
+    """
+
+    sent: int = 0
+    replied: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    send_failed: int = 0
+    late_wakeups: int = 0
+    records_dropped: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunStatistics:
+    """`metrics` by their keys in run.json (`round_trip`, `up`, `down`, `up_send_path`, ...)."""
+
+    metrics: dict[str, MetricResult]
+    counts: Counts
+
+
+def summarise(
+    chunks: Iterable[Records],
+    direction: Direction,
+    timescales: Timescales,
+    *,
+    exact_limit: int = EXACT_LIMIT,
+) -> RunStatistics:
+    """Statistics of a whole stream of records, given as arrays of dtype `RECORD` in any sizes.
+
+    `direction` is the flow's; `timescales` says which clocks were compared. Quantiles are exact up to `exact_limit`
+    values of a metric; beyond, their relative error is at most `quantile_relative_error`.
+    """
+    counts = Counts()
+    taken = dict.fromkeys(STAMP, 0)
+    missing = dict.fromkeys(STAMP, 0)
+    distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
+    packets = last_seq = 0
+    for chunk in chunks:
+        _count(chunk, counts)
+        own = chunk["seq"][chunk["flags"] & rec.OWN != 0]
+        packets += len(own)
+        last_seq = max(last_seq, int(own.max())) if len(own) else last_seq
+        first = chunk[chunk["flags"] & rec.SENT != 0]
+        replied = first["flags"] & rec.REPLIED != 0
+        for stamp in STAMPS:
+            due = np.ones(len(first), bool) if _known_without_reply(stamp.letter) else replied
+            if stamp.needs_tx_request:
+                due = due & (first["flags"] & rec.TX_STAMPS_REQUESTED != 0)
+            absent = first[stamp.field] == 0
+            missing[stamp.letter] += int((due & absent).sum())
+            taken[stamp.letter] += int((~absent).sum())
+        for metric, distribution in distributions.items():
+            distribution.add(metric_values(first, metric))
+    counts.records_dropped = max(0, last_seq + 1 - packets) if packets else 0
+    counts.missing = {letter: n for letter, n in missing.items() if n > 0 and taken[letter] > 0}
+    results = {m.key(direction): _result(m, distributions.get(m), taken, counts) for m in METRICS}
+    return RunStatistics(results, counts)
+
+
+def metric_values(records: Records, metric: Metric) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Values in ns of `metric`, in the records' order, of those records that are samples and carry both stamps."""
+    end, start = records[STAMP[metric.end].field], records[STAMP[metric.start].field]
+    sample = (records["flags"] & rec.SENT != 0) & (end != 0) & (start != 0)
+    if not (_known_without_reply(metric.end) and _known_without_reply(metric.start)):
+        sample &= records["flags"] & rec.REPLIED != 0
+    values: np.ndarray[tuple[int], np.dtype[np.int64]] = end[sample] - start[sample]
+    return values
+
+
+def _known_without_reply(letter: str) -> bool:
+    """The sender's own stamps of the request; all others come home with the reply."""
+    return letter in ("S", "w", "s", "t", "T")
+
+
+def _count(chunk: Records, counts: Counts) -> None:
+    flags = chunk["flags"]
+
+    def having(mask: int) -> int:
+        return int(np.count_nonzero(flags & mask))
+
+    sent = flags & rec.SENT != 0
+    replied = int(np.count_nonzero(sent & (flags & rec.REPLIED != 0)))
+    counts.sent += int(sent.sum())
+    counts.replied += replied
+    counts.lost += int(sent.sum()) - replied
+    counts.late += having(rec.LATE)
+    counts.duplicated += having(rec.DUPLICATED)
+    counts.reordered += having(rec.REORDERED)
+    counts.send_failed += having(rec.SEND_FAILED)
+    counts.late_wakeups += having(rec.LATE_WAKEUP)
+
+
+def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, int], counts: Counts) -> MetricResult:
+    if counts.sent == 0:
+        return NotMeasured("nothing was sent")
+    for letter in (metric.start, metric.end):
+        if counts.replied == 0 and not _known_without_reply(letter):
+            return NotMeasured("no replies")
+        if taken[letter] == 0:
+            return NotMeasured(STAMP[letter].when_absent)
+    if distribution is None:
+        return NotMeasured(CLOCKS_NOT_COMPARED)
+    return summary_of(distribution)
+
+
+def summary_of(distribution: Distribution) -> MetricResult:
+    """Summary of the values added to `distribution`; `NotMeasured` if there are none."""
+    moments = distribution.moments
+    if moments.n == 0:
+        return NotMeasured("no packet carries both stamps")
+    supported = [name for name, q in QUANTILES.items() if moments.n - rank(moments.n, q) >= MIN_BEYOND]
+    found = dict(zip(supported, distribution.quantiles([QUANTILES[name] for name in supported]), strict=True))
+    return Summary(
+        n=moments.n,
+        min_ns=moments.min,
+        mean_ns=round(moments.mean, 1),
+        max_ns=moments.max,
+        stddev_ns=None if moments.stddev is None else round(moments.stddev, 1),
+        quantiles_ns={name: found.get(name) for name in QUANTILES},
+        quantile_relative_error=0.0 if distribution.exact else HISTOGRAM_RELATIVE_ERROR,
+    )

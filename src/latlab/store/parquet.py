@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""samples.raw -> samples.parquet, and reading it back, in memory that does not grow with the run's length.
+
+One row per record: seq, flags, the stamps in ns of TAI (NULL = not taken), clock_uncertainty_ns (NULL = unknown).
+The stream's header goes into the file's key-value metadata, as JSON under `latlab`. The file is written in parts of
+`CHUNK_RECORDS` rows which DuckDB then joins: it can take numpy arrays only whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from latlab.errors import StoreError
+from latlab.stats.records import RECORD, Records, StreamHeader
+from latlab.stats.stamps import STAMPS
+from latlab.store.disk import os_errors, store_error, sync_directory
+from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
+
+ROW_GROUP_RECORDS = 61_440
+"""Larger ones take more memory; smaller ones more time, since every query reads the list of all of them."""
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "64MB",
+    "autoinstall_known_extensions": False,  # DuckDB never fetches anything from the network
+}
+_STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
+
+
+def convert(directory: Path) -> Path:
+    """Turn the samples.raw of a run directory into samples.parquet and remove it; returns the new file.
+
+    samples.raw goes only when the new file is whole and on disk. Raises StoreError, with samples.raw untouched.
+    """
+    raw, parquet = directory / RAW_NAME, directory / PARQUET_NAME
+    temporary, parts = directory / (PARQUET_NAME + ".tmp"), directory / "samples.parts"
+    reader = RawReader(raw)
+    try:
+        with os_errors(parquet, "writing"):
+            shutil.rmtree(parts, ignore_errors=True)
+            parts.mkdir()
+            _write(reader, parts, temporary)
+            _sync(temporary)
+            temporary.replace(parquet)
+            sync_directory(directory)
+            raw.unlink()
+    except duckdb.Error as error:
+        raise _translated(error, parquet, "writing") from error
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+        temporary.unlink(missing_ok=True)
+    return parquet
+
+
+def _write(reader: RawReader, parts: Path, destination: Path) -> None:
+    stamps = ", ".join(f"nullif({name}, 0) AS {name}" for name in _STAMP_COLUMNS)
+    rows = f"SELECT seq, flags, {stamps}, CAST(NULL AS BIGINT) AS clock_uncertainty_ns FROM chunk"
+    header = json.dumps({**reader.header.as_dict(), "cut_bytes": reader.cut_bytes})
+    with _connect(temp_directory=str(parts)) as connection:
+        for number, chunk in enumerate(_at_least_one(reader.chunks())):
+            columns = {"seq": chunk["seq"], "flags": chunk["flags"]}
+            columns |= {stamp.column: chunk[stamp.field] for stamp in STAMPS}
+            connection.register("chunk", {name: np.ascontiguousarray(values) for name, values in columns.items()})
+            connection.execute(f"COPY ({rows}) TO {_quoted(parts / f'{number:08}.parquet')} (FORMAT parquet)")
+            connection.unregister("chunk")
+        connection.execute(
+            f"COPY (SELECT * FROM read_parquet({_readable(parts)[:-1]}/*.parquet')) TO {_quoted(destination)} "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_RECORDS}, "
+            f"KV_METADATA {{latlab: {_quoted(header)}}})"
+        )
+
+
+def _at_least_one(chunks: Iterator[Records]) -> Iterator[Records]:
+    """`chunks`, or one empty chunk: a run without records still gets a file with its columns."""
+    first = next(chunks, None)
+    yield np.empty(0, RECORD) if first is None else first
+    yield from chunks
+
+
+class ParquetReader:
+    """Reads samples.parquet. Raises StoreError for a file that is damaged or not latlab's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        rows = self._query(
+            f"SELECT decode(value) FROM parquet_kv_metadata({_readable(path)}) WHERE decode(key) = 'latlab'"
+        )
+        counted = self._query(f"SELECT num_rows FROM parquet_file_metadata({_readable(path)})")
+        if not rows or not counted:
+            raise StoreError(f"{path} was not written by latlab: it lacks the stream's header")
+        try:
+            values = json.loads(str(rows[0][0]))
+            self.cut_bytes = int(values.pop("cut_bytes"))
+            self.header = StreamHeader(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{path}: the stream's header in it is damaged: {error}") from error
+        self.records = int(str(counted[0][0]))
+
+    def chunks(self) -> Iterator[Records]:
+        columns = ["seq", "flags", *_STAMP_COLUMNS]
+        selected = f"SELECT {', '.join(columns)} FROM read_parquet({_readable(self.path)}, file_row_number=true)"
+        try:
+            with _connect() as connection:
+                for begin in range(0, self.records, ROW_GROUP_RECORDS):
+                    # file_row_number lets DuckDB skip whole row groups; LIMIT and OFFSET would read them all.
+                    found = connection.execute(
+                        f"{selected} WHERE file_row_number >= {begin} AND file_row_number < {begin + ROW_GROUP_RECORDS}"
+                    ).fetchnumpy()
+                    chunk = np.zeros(len(found["seq"]), RECORD)
+                    chunk["seq"], chunk["flags"] = found["seq"], found["flags"]
+                    for stamp in STAMPS:
+                        chunk[stamp.field] = np.ma.filled(found[stamp.column], 0)
+                    for start in range(0, len(chunk), CHUNK_RECORDS):
+                        yield chunk[start : start + CHUNK_RECORDS]
+        except duckdb.Error as error:
+            raise _translated(error, self.path, "reading") from error
+
+    def _query(self, sql: str) -> list[tuple[object, ...]]:
+        try:
+            with _connect() as connection:
+                return connection.execute(sql).fetchall()
+        except duckdb.Error as error:
+            raise _translated(error, self.path, "reading") from error
+
+
+def _connect(**settings: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config={**_SETTINGS, **settings})
+    # Where Python has no main file, DuckDB takes it for interactive and prints a bar to stdout for slow statements.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def _quoted(text: Path | str) -> str:
+    """`text` as an SQL string."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _readable(path: Path) -> str:
+    """`path` as an SQL string for DuckDB's readers, which take a name for a pattern."""
+    return _quoted(glob.escape(str(path)))
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _translated(error: duckdb.Error, path: Path, doing: str) -> StoreError:
+    """DuckDB gives the operating system's reason only as text."""
+    text = str(error)
+    if "No space left" in text or "Disk quota" in text:
+        return store_error(OSError(errno.ENOSPC, "no space left"), path, doing)
+    return StoreError(f"{doing} {path} failed: {text.splitlines()[0]}")
