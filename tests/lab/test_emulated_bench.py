@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated bench, for real: QEMU, a kernel of the distribution, two 82576, and a guest under the KVM inside.
+
+How long things take depends on who else uses this machine; what is asserted is that the packets went where the run
+says, that none was lost without load, and that nothing is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.latlab_command import Command
+
+SCENARIO = """
+attachment: [baseline, user, {tap-bridge: {vhost: [on, off]}}, {macvtap: {mode: [bridge, passthru]}}]
+load: none
+flow: {direction: down, period: 10ms, count: 100}
+instruments: [probe, {ping: {count: 3, interval: 100ms}}]
+"""
+LOADED = """
+attachment: tap-bridge
+load: {streams: 3, protocol: udp, direction: opposite, rate: 500kbit}
+flow: {direction: up, period: 10ms, count: 100}
+instruments: [probe, {netperf: {tests: [TCP_RR], transactions: 20}}]
+"""
+LIMIT_S = 280
+
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def run_latlab(tmp_path: Path) -> Iterator[Start]:
+    """Starts the command line; what it started has ended after the test, whatever happened."""
+    commands: list[Command] = []
+
+    def start(*arguments: str) -> Command:
+        commands.append(Command(arguments, tmp_path))
+        return commands[-1]
+
+    yield start
+    for command in commands:
+        command.end()
+
+
+def done(command: Command, limit_s: float = 60) -> Command:
+    command.wait(limit_s)
+    assert command.defects() == []
+    assert "Traceback" not in command.stderr
+    return command
+
+
+def measured(start: Start, folder: Path, text: str) -> list[dict[str, Any]]:
+    """The runs of a scenario on the emulated bench, as `latlab show --json` gives them."""
+    path, runs = folder / "scenario.yaml", str(folder / "runs")
+    path.write_text(text)
+    command = done(start("run", str(path), "--runs", runs), LIMIT_S)
+    assert command.process.returncode == 0, command.stderr
+    assert command.wait_until_all_ended() == {}
+    listed = done(start("list", "--json", "--runs", runs)).json
+    return [done(start("show", "--json", "--runs", runs, run["id"])).json for run in listed]
+
+
+@pytest.mark.timeout(LIMIT_S + 20)
+def test_every_attachment_is_measured_and_proven(run_latlab: Start, tmp_path: Path) -> None:
+    runs = measured(run_latlab, tmp_path, SCENARIO)
+    assert [run["attachment"] for run in runs] == [
+        "baseline",
+        "user",
+        "tap-bridge vhost=on",
+        "tap-bridge vhost=off",
+        "macvtap",
+        "macvtap mode=passthru",
+    ]
+    for run in runs:
+        assert run["bench"]["kind"] == "emulated"
+        assert run["verdict"]["value"] != "invalid", run["verdict"]
+        assert (run["n"], run["lost"]) == (100, 0), run["attachment"]
+        assert run["evidence"]
+        assert all(found["ok"] for found in run["evidence"])
+        one_way = run["metrics"]["down"]
+        if run["attachment"] == "baseline":
+            assert 0 < one_way["min_ns"] < run["metrics"]["round_trip"]["min_ns"]
+        else:
+            assert one_way["not_measured"] == "clocks not compared"
+
+
+@pytest.mark.timeout(LIMIT_S + 20)
+def test_load_from_the_guest_beside_a_flow_out_of_it(run_latlab: Start, tmp_path: Path) -> None:
+    (run,) = measured(run_latlab, tmp_path, LOADED)
+    assert run["verdict"]["value"] != "invalid", run["verdict"]
+    assert run["load_achieved"]["streams"] == 3
+    assert run["load_achieved"]["achieved_bps"] > 0.3 * 3 * 500_000
+    assert run["instruments"]["netperf TCP_RR"]["mean_ns"] > 0
+
+
+@pytest.mark.timeout(240)
+def test_a_kept_bench_is_visited_and_used_by_one_at_a_time(run_latlab: Start, tmp_path: Path) -> None:
+    bench = tmp_path / "kept.yaml"
+    bench.write_text("kind: emulated\n")
+    one = ("--bench", str(bench))
+    assert "is not up" in done(run_latlab("bench", "down", *one)).stderr
+    keeper = done(run_latlab("bench", "up", *one), 100)
+    assert keeper.process.returncode == 0, keeper.stderr
+    assert "is up already" in done(run_latlab("bench", "up", *one)).stderr
+    for _ in range(2):
+        seen = done(run_latlab("bench", "shell", *one, "peer", "--", "ip", "-br", "addr"))
+        assert "198.18.77.2/24" in seen.stdout, seen.stderr
+    user = run_latlab("bench", "shell", *one, "hypervisor", "--", "sleep", "3")
+    user.wait_for_process("connect", "agent.sock")
+    second = done(run_latlab("bench", "shell", *one, "peer", "--", "true"))
+    assert "already in use by process" in second.stderr
+    done(user)
+    assert done(run_latlab("bench", "down", *one)).process.returncode == 0
+    assert keeper.wait_until_all_ended() == {}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_the_controller_is_stopped(
+    run_latlab: Start, tmp_path: Path, signo: signal.Signals
+) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text("attachment: tap-bridge\nflow: {period: 10ms, count: 100000}\n")
+    command = run_latlab("run", str(path), "--runs", str(tmp_path / "runs"))
+    hypervisor = command.wait_for_process("qemu-system", "-name hypervisor")
+    folder = next(a for a in Path(f"/proc/{hypervisor}/cmdline").read_text().split("\0") if a.startswith("file:"))
+    os.kill(command.process.pid, signo)
+    command.wait(60)
+    assert command.wait_until_all_ended() == {}
+    assert not Path(folder.removeprefix("file:")).parent.exists()
