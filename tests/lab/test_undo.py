@@ -24,7 +24,7 @@ from tests.lab.machine_state import State, lasting_differences
 KILLS = 30
 AGENT_KILLS = 6
 MOST_TRIES = 3
-"""For each kill: some moments come before there is anybody to be killed, or after the run's end."""
+"""For each kill: some moments come after the run's end."""
 ATTACHMENTS = ("baseline", "user", "tap-bridge", "macvtap")
 AGENT = ("latlab-probe", " agent")
 
@@ -72,7 +72,7 @@ def shorts(tmp_path_factory: pytest.TempPathFactory) -> list[Short]:
 
 
 def disturb(short: Short, folder: Path, moment_s: float, victims: Sequence[str]) -> tuple[Command, bool]:
-    """Starts the run and kills at the moment. Whether somebody was there to be killed."""
+    """Starts the run and kills at the moment, or as soon after it as there is somebody. False: the run was shorter."""
     command = Command(short.arguments(), folder)
     try:
         command.process.wait(moment_s)
@@ -80,11 +80,17 @@ def disturb(short: Short, folder: Path, moment_s: float, victims: Sequence[str])
     except subprocess.TimeoutExpired:
         pass  # as it should be: it still runs
     pids = [command.process.pid] if "controller" in victims else []
-    if "agent" in victims:
-        pids += [pid for pid, line in command.processes().items() if all(word in line for word in AGENT)]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    return command, bool(pids)
+    agents: list[int] = []
+    while "agent" in victims and not agents and command.process.poll() is None:
+        agents = [pid for pid, line in command.processes().items() if all(word in line for word in AGENT)]
+    killed = 0
+    for pid in [*pids, *agents]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        except ProcessLookupError:
+            continue  # it ended by itself a moment ago
+    return command, killed > 0 and (bool(agents) or "agent" not in victims)
 
 
 def left_by(command: Command, before: State, folder: Path, *, cleanup: bool) -> list[str]:
