@@ -16,17 +16,19 @@ from pathlib import Path
 
 from latlab import attachment
 from latlab.attachment.wiring import End, Wiring
-from latlab.bench.site import GUEST_MAC, Site, plan_addresses
+from latlab.bench.site import Site, plan_addresses
+from latlab.ends import load_ends
 from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import MachineSpec, command_line
 from latlab.hosts.commands import as_shell
 from latlab.hosts.host import Host, Result
-from latlab.load import iperf3, netperf_streams
+from latlab.load import iperf3, netperf_streams, share_out
 from latlab.load.streams import Streams
 from latlab.measure import netperf, ping, probe
 from latlab.measure.ports import NETPERF_CONTROL
+from latlab.nic import as_asked
 from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
-from latlab.scenario.model import Netperf, Ping, Point, Probe
+from latlab.scenario.model import Family, Load, Netperf, Ping, Point, Probe
 from latlab.scenario.plan import Plan
 
 PROBE = "latlab-probe"
@@ -88,47 +90,50 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
     """One point's commands: attaching, the guest, the load, the instruments, and the undoing."""
     host = site.hypervisor
     assert isinstance(host, RehearsedHost)
-    wiring: Wiring = attachment.KINDS[point.attachment.kind].attach(site, point.attachment)
+    ways = attachment.KINDS[point.attachment.kind]
+    site = as_asked(site, point.nic, ways.VLAN_AT)
+    wirings: list[Wiring] = ways.attach(site, point.attachment, point.guest.count)
+    wiring = wirings[0]
     app = End(host, site.nic, wiring.own, wiring.reach, PEER_MAC)
-    if wiring.devices:
+    for number, wired in enumerate(wirings):
+        if not wired.devices:
+            continue
         spec = MachineSpec(
-            "guest", site.guest_kernel.image, Path("guest.cpio"), site.guest_accelerator, point.guest.cpus,
-            point.guest.memory_mib, devices=wiring.devices, files=wiring.files,
+            "guest" if number == 0 else f"guest{number + 1}", site.guest_kernel.image, Path("guest.cpio"),
+            site.guest_accelerator, point.guest.cpus, point.guest.memory_mib, devices=wired.devices, files=wired.files,
         )  # fmt: skip
-        host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wiring.files, background=True)
-        guest = RehearsedHost("guest")
-        app = End(guest, "eth0", wiring.own, wiring.reach, GUEST_MAC)
+        host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wired.files, background=True)
+    apps = [
+        End(RehearsedHost("guest"), "eth0", wired.own, wired.reach, wired.mac) if wired.devices else app
+        for wired in wirings
+    ]
     peer_address = site.addresses.peer
     peer = End(site.peer, site.peer_nic, peer_address, peer_address, PEER_MAC)
-    for end, argv, background in _traffic(point, app, peer, _load_source(point, site, peer)):
+    for end, argv, background in _traffic(point, apps[0], peer, _load_ends(point, site, wiring, apps, peer)):
         words = as_shell(end.host._place(argv), background=background)
         host.script.append(f"{words}  # in the guest" if end.host.name == "guest" else words)
     return [*host.script, *reversed(host.afterwards)]
 
 
-def _load_source(point: Point, site: Site, peer: End) -> End:
-    """The other end of the load; a hypervisor's address is on its bridge, where there is one."""
-    if point.load is None or point.load.source == "peer":
-        return peer
-    here = site.addresses.hypervisor
-    return End(site.hypervisor, "llbr0" if point.attachment.kind == "tap-bridge" else site.nic, here, here, "")
+def _load_ends(point: Point, site: Site, wiring: Wiring, apps: Sequence[End], peer: End) -> list[tuple[End, End]]:
+    """Without asking the hypervisor for its interface's MAC, which is no command of the run's."""
+    if point.load is None:
+        return []
+    if point.load.source == "hypervisor":
+        here = site.addresses.hypervisor
+        return [(End(site.hypervisor, wiring.nics.get("bridge", site.nic), here, here, ""), apps[0])]
+    return load_ends(site, wiring, apps, point.load, peer)
 
 
-def _traffic(point: Point, app: End, peer: End, source: End) -> Iterator[tuple[End, list[str], bool]]:
+def _traffic(
+    point: Point, app: End, peer: End, pairs: Sequence[tuple[End, End]]
+) -> Iterator[tuple[End, list[str], bool]]:
     """The load and the instruments: where each program runs, its arguments, whether it runs beside the others."""
     flow = point.flow
     sender, reflector = (app, peer) if flow.direction == "up" else (peer, app)
     family = netperf.family_of(flow)
     if point.load:
-        streams = Streams(point.load, source, app, point.load.into_app(flow.direction), family)
-        if point.load.program == "iperf3":
-            yield source, iperf3.server_argv(streams), True
-            yield app, iperf3.client_argv(streams), True
-        else:
-            client, server = netperf_streams.ends(streams)
-            for number in range(point.load.streams):
-                yield server, netperf_streams.server_argv(streams, number), True
-                yield client, netperf_streams.client_argv(streams, number), True
+        yield from _bulk(point.load, pairs, point.load.into_app(flow.direction), family)
     for instrument in point.instruments:
         if isinstance(instrument, Probe):
             yield reflector, probe.reflect_command(flow, reflector), True
@@ -140,3 +145,18 @@ def _traffic(point: Point, app: End, peer: End, source: End) -> Iterator[tuple[E
                 yield sender, netperf.netperf_argv(reach, family, test, instrument.transactions), False
         elif isinstance(instrument, Ping):
             yield sender, ping.ping_argv(getattr(reflector.reach, family), family, instrument), False
+
+
+def _bulk(
+    load: Load, pairs: Sequence[tuple[End, End]], into_app: bool, family: Family
+) -> Iterator[tuple[End, list[str], bool]]:
+    for lane, (share, (source, app)) in enumerate(zip(share_out(load.streams, len(pairs)), pairs, strict=True)):
+        streams = Streams(load.model_copy(update={"streams": share}), source, app, into_app, family, lane)
+        if load.program == "iperf3":
+            yield source, iperf3.server_argv(streams), True
+            yield app, iperf3.client_argv(streams), True
+        else:
+            client, server = netperf_streams.ends(streams)
+            for number in range(share):
+                yield server, netperf_streams.server_argv(streams, number), True
+                yield client, netperf_streams.client_argv(streams, number), True

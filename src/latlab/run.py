@@ -10,21 +10,21 @@ import functools
 import json
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from latlab import attachment
+from latlab.attached import SetUp, Standing
 from latlab.attachment.wiring import End, Evidence, Finding, Wiring, judge, judge_facts
 from latlab.bench import snapshot
-from latlab.bench.site import Site, changes_undone, link
-from latlab.ends import app_end, attached_guest, load_source, peer_end, timescales, write_text
+from latlab.bench.site import Site, link
+from latlab.ends import load_ends, timescales, write_text
 from latlab.errors import LatlabError, UndoError
-from latlab.guest.machine import Machine
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
-from latlab.load import RunningLoad, running
+from latlab.load import BulkTraffic, running_between
 from latlab.measure import netperf, ping, probe
 from latlab.measure.verdict import Outcome, judge_run, kernel_trouble, said_since
 from latlab.scenario.model import Netperf, Ping, Point, Probe
@@ -65,23 +65,29 @@ class Taken:
 
 
 def run_point(
-    planned: PlannedPoint, scenario: str, site: Site, log: CommandLog, root: Path, progress: Progress
-) -> RunDirectory:
-    """Measures one point. The run's directory is always written and returned, also when the run failed.
+    planned: PlannedPoint, scenario: str, site: Site, log: CommandLog, root: Path, progress: Progress,
+    standing: Standing, *, keep: bool = False,
+) -> RunDirectory:  # fmt: skip
+    """Measures one point, on the set-up that stands, or on one made for it; `keep`: the next point will use it too.
 
-    StoreError when the directory itself cannot be written; KeyboardInterrupt after what was measured is saved.
+    The run's directory is always written and returned, also when the run failed. StoreError when the directory itself
+    cannot be written; KeyboardInterrupt after what was measured is saved.
     """
     point, taken = planned.point, Taken()
     with _directory(planned, scenario, site, root) as run, _recorded(log, run):
         try:
             before = _environment(site, run.env_before)
+            if standing.set_up is None:
+                standing.before = before
             try:
-                with changes_undone(site.hypervisor, site.peer):
-                    _measure(point, site, run, taken, progress)
+                with _ends_unless_kept(standing, taken, keep):
+                    _measure(point, site, run, taken, progress, standing)
             except UndoError as error:
                 taken.trouble.append(f"{error.message}. {error.hint}")
             after = _environment(site, run.env_after)
-            taken.trouble += [f"not as it was before the run: {d}" for d in snapshot.differences(before, after)]
+            if standing.set_up is None:
+                changed = snapshot.differences(standing.before, after)
+                taken.trouble += [f"not as it was before the run: {change}" for change in changed]
             _statistics(run, point)
             run.document.verdict = judge_run(point.flow, _outcome(run, taken))
             run.document.status = "done"
@@ -96,45 +102,65 @@ def run_point(
         return run
 
 
-def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress: Progress) -> None:
+def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress: Progress, standing: Standing) -> None:
     """From a bench that is up to raw samples on disk; every change is deferred for undoing before it is made."""
-    ways = attachment.KINDS[point.attachment.kind]
     with ExitStack() as stack:
         stack.enter_context(_watched(site, run, taken))
-        wiring: Wiring = ways.attach(site, point.attachment)
-        run.document.env["attachment"] = dict(wiring.notes)
-        machine = None
-        if wiring.devices:
-            progress.doing("starting the guest")
-            console = run.log("guest-console.log")
-            machine = stack.enter_context(attached_guest(site, point.guest, wiring, console))
-            progress.step(f"guest {machine.boot_s:.1f} s")
-        app, peer = app_end(site, wiring, machine), peer_end(site)
+        ready = _set_up(point, site, run, progress, standing)
+        stack.enter_context(_guest_watched(ready, run, taken))
+        app, peer = ready.app, ready.peer
         sender, reflector = (app, peer) if point.flow.direction == "up" else (peer, app)
         run.document.timescales = dict(timescales(sender, reflector))
 
         # Before any load flows, the counters can only be moved by our own packets.
-        cold = _evidence(site, point, wiring, app, machine)
+        cold = _evidence(point, ready)
         answered = _warm_up(point, sender, reflector, taken, progress)
-        warm = _evidence(site, point, wiring, app, machine)
+        warm = _evidence(point, ready)
         taken.findings += judge(cold, warm, packets=answered, when="warm-up") if answered else []
 
-        load = _load(stack, site, point, wiring, app, peer, progress)
+        load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
             taken.probe = _probe(point, run, sender, reflector, progress)
             replied = taken.probe.sender["replied"]
-            flown = _evidence(site, point, wiring, app, machine)
+            flown = _evidence(point, ready)
             taken.findings += judge(warm, flown, packets=replied, when="flow") + judge_facts(flown)
-        _other_instruments(point, run, sender, reflector, wiring, progress)
+        _other_instruments(point, run, sender, reflector, ready.wiring, progress)
         if taken.probe is None:
-            used = _evidence(site, point, wiring, app, machine)
+            used = _evidence(point, ready)
             taken.findings += judge(warm, used, packets=1, when="instruments") + judge_facts(used)
         if load:
             run.document.load_achieved = load.finish()
             taken.load_failure = load.failure
             taken.load_shortfall = getattr(run.document.load_achieved, "shortfall", None)
-        if machine:
-            taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(machine.console())]
+
+
+def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, standing: Standing) -> SetUp:
+    """The attachment with its guests: the one that stands, or a new one."""
+    ready = standing.set_up
+    if ready is not None:
+        run.document.env["reused"] = f"attachment and guests of {ready.first_run}"
+        progress.step("same guest" if ready.machines else "same set-up")
+    else:
+        progress.doing("attaching" if point.attachment.kind == "baseline" else "starting the guest")
+        ready = standing.make(point, site, run.id, run.log("guest-console.log"))
+        if ready.machines:
+            progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
+    run.document.env["attachment"] = dict(ready.wiring.notes)
+    return ready
+
+
+@contextmanager
+def _ends_unless_kept(standing: Standing, taken: Taken, keep: bool) -> Iterator[None]:
+    """The set-up goes on standing only for the next point's sake, and when all is well with it."""
+    try:
+        yield
+        keep = keep and all(finding.ok for finding in taken.findings)
+    except BaseException:
+        with suppress(UndoError):  # what went wrong first is what the user must know
+            standing.end()
+        raise
+    if not keep:
+        standing.end()
 
 
 @contextmanager
@@ -193,6 +219,21 @@ def _watched(site: Site, run: RunDirectory, taken: Taken) -> Iterator[None]:
         taken.trouble += [f"hypervisor's kernel: {line}" for line in kernel_trouble(new)]
 
 
+@contextmanager
+def _guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[None]:
+    """The same for the measured guest's kernel."""
+    if ready.machine is None:
+        yield
+        return
+    try:
+        yield
+    finally:
+        now = ready.machine.console()
+        new, ready.heard = said_since(ready.heard, now), now
+        write_text(run.log("guest-console.log"), new)
+        taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(new)]
+
+
 def _failed(run: RunDirectory, point: Point, status: Any, reason: str) -> None:
     """What was measured stays, and is summarised as far as it goes."""
     run.document.status = status
@@ -213,27 +254,28 @@ def _warm_up(point: Point, sender: End, reflector: End, taken: Taken, progress: 
     return answered
 
 
-def _load(
-    stack: ExitStack, site: Site, point: Point, wiring: Wiring, app: End, peer: End, progress: Progress
-) -> RunningLoad | None:
+def _load(stack: ExitStack, point: Point, ready: SetUp, progress: Progress) -> BulkTraffic | None:
     """The bulk traffic, flowing, until the stack ends."""
     if point.load is None:
         return None
     progress.doing("starting the load")
-    source = load_source(site, wiring, point.load, peer)
-    load = stack.enter_context(running(point.load, source, app, point.flow.direction, netperf.family_of(point.flow)))
+    pairs = load_ends(ready.site, ready.wiring, ready.apps, point.load, ready.peer)
+    family = netperf.family_of(point.flow)
+    load = stack.enter_context(running_between(point.load, pairs, point.flow.direction, family))
     progress.step("load flows")
     return load
 
 
-def _evidence(site: Site, point: Point, wiring: Wiring, app: End, machine: Machine | None) -> Evidence:
+def _evidence(point: Point, ready: SetUp) -> Evidence:
     """The attachment's own counters, and the guest's, which every way into it must move."""
-    reading: Evidence = attachment.KINDS[point.attachment.kind].evidence(site, wiring, machine)
-    if app.host is site.hypervisor:
+    ways = attachment.KINDS[point.attachment.kind]
+    reading: Evidence = ways.evidence(ready.site, ready.wiring, ready.machine)
+    app = ready.app
+    if app.host is ready.site.hypervisor:
         return reading
     stats = link(app.host, app.nic)["stats64"]
     guest = {f"guest {app.nic} {way} packets": int(stats[way]["packets"]) for way in ("rx", "tx")}
-    return Evidence({**reading.counters, **guest}, reading.facts)
+    return replace(reading, counters={**reading.counters, **guest})
 
 
 def _probe(point: Point, run: RunDirectory, sender: End, reflector: End, progress: Progress) -> probe.ProbeResult:

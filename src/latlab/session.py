@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latlab.attached import Standing
 from latlab.bench.lock import ROOT_STATE
 from latlab.bench.opening import open_bench
 from latlab.errors import BenchError, UsageError
@@ -34,6 +35,7 @@ from latlab.scenario.find import find_bench, find_scenario
 from latlab.scenario.load import load_scenario
 from latlab.scenario.model import Scenario
 from latlab.scenario.plan import Plan, about, make_plan
+from latlab.scenario.points import same_set_up
 from latlab.store.run_dir import RunDirectory
 
 LOOK_S = 0.02
@@ -81,9 +83,13 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
             progress.say("plan", f"{len(made.plan.points)} points · {about(made.plan.seconds)}")
             for left in made.plan.left_out:
                 progress.say("left out", f"{left.label}: {left.reason}")
-            for planned in made.plan.points:
-                progress.point(planned.number, len(made.plan.points), planned.label)
-                finished = run_point(planned, made.scenario.name, site, log, root, progress)
+            standing, points = Standing(), made.plan.points
+            for planned, following in zip(points, [*points[1:], None], strict=True):
+                progress.point(planned.number, len(points), planned.label)
+                keep = (
+                    made.scenario.reuse_guest and following is not None and same_set_up(planned.point, following.point)
+                )
+                finished = run_point(planned, made.scenario.name, site, log, root, progress, standing, keep=keep)
                 done.append(finished)
                 progress.finished(_outcome(finished))
                 if site.lost:

@@ -27,7 +27,7 @@ def test_three_different_hosts_of_both_networks(ip4: int, length4: int, ip6: int
     n4 = ipaddress.IPv4Network((ip4, length4), strict=False)
     n6 = ipaddress.IPv6Network((ip6, length6), strict=False)
     plan = plan_addresses(str(n4), str(n6))
-    ends = (plan.hypervisor, plan.peer, plan.guest)
+    ends = (plan.hypervisor, plan.peer, plan.guest(0))
     for family, network in (("ip4", n4), ("ip6", n6)):
         found = [ipaddress.ip_address(getattr(end, family)) for end in ends]
         assert len(set(found)) == 3

@@ -9,11 +9,13 @@ from latlab.bench.site import Site, add_address
 from latlab.guest.machine import Machine
 from latlab.scenario.model import Baseline
 
+VLAN_AT = "nic"
 
-def attach(site: Site, options: Baseline, guest_index: int = 0) -> Wiring:
+
+def attach(site: Site, options: Baseline, guests: int = 1) -> list[Wiring]:
     here = site.addresses.hypervisor
     add_address(site.hypervisor, site.nic, here)
-    return Wiring(own=here, reach=here, nics={"NIC": site.nic})
+    return [Wiring(own=here, reach=here, nics={"NIC": site.nic})]
 
 
 def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from latlab.attachment.wiring import Wiring
-from latlab.bench.site import GUEST_MAC, link
+from latlab.bench.site import link
 from latlab.errors import BenchError
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
@@ -44,7 +44,23 @@ def vhost_as_said(host: Host, wiring: Wiring, machine: Machine | None) -> dict[s
     }
 
 
-def virtio_nic(netdev: str) -> tuple[str, str]:
-    """The guest's NIC; its MAC is pinned, since neighbour caches outlive a guest."""
+def virtio_nic(netdev: str, mac: str, queues: int = 1) -> tuple[str, str]:
+    """The guest's NIC. `queues`: pairs of queues, each with two interrupts, beside the one for configuration."""
     # romfile=: a boot ROM would cost the guest a second at its start.
-    return ("-device", f"virtio-net-pci,netdev={netdev},mac={GUEST_MAC},romfile=")
+    several = f",mq=on,vectors={2 * queues + 2}" if queues > 1 else ""
+    return ("-device", f"virtio-net-pci,netdev={netdev},mac={mac},romfile={several}")
+
+
+def load_module(host: Host, name: str) -> None:
+    """Loads a module that is not there yet, and unloads it afterwards. BenchError when the kernel lacks it."""
+    if host.run_plain(["test", "-d", f"/sys/module/{name}"]).exit_code == 0:
+        return
+    # No failure when somebody began to use it meanwhile: it is theirs then.
+    host.defer(["sh", "-c", 'modprobe -r -q "$0" || true', name])
+    done = host.run_plain(["modprobe", name])
+    if done.exit_code:
+        host.undo.forget()
+        raise BenchError(
+            f"{host.name}: its kernel {host.facts.kernel} has no module {name}",
+            hint="Use a kernel that has it: the emulated bench's does.",
+        )

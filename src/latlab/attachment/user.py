@@ -10,26 +10,35 @@ from __future__ import annotations
 
 from latlab.attachment.common import packet_counters, virtio_nic
 from latlab.attachment.wiring import Evidence, Wiring
-from latlab.bench.site import Address, Site, add_address, link
+from latlab.bench.site import Address, Site, add_address, guest_mac, link
 from latlab.guest.machine import Machine
 from latlab.measure.ports import NETPERF_CONTROL, NETPERF_DATA, PROBE
 from latlab.scenario.model import User
 
+VLAN_AT = "nic"
 SLIRP_GUEST = Address("10.0.2.15", "fec0::15")
 SLIRP_GATEWAY = "10.0.2.2"
 
 
-def attach(site: Site, options: User, guest_index: int = 0) -> Wiring:
+def attach(site: Site, options: User, guests: int = 1) -> list[Wiring]:
     add_address(site.hypervisor, site.nic, site.addresses.hypervisor)
     here = site.addresses.hypervisor
     forwards = [
         f"hostfwd={protocol}:{here.ip4}:{port}-{SLIRP_GUEST.ip4}:{port}"
         for protocol, port in (("udp", PROBE), ("tcp", NETPERF_CONTROL), ("tcp", NETPERF_DATA), ("udp", NETPERF_DATA))
     ]
+    network = ",".join(["user,id=net0,ipv6=off", *forwards])
+    return [_wiring(site, network)] + [_wiring(site, "user,id=net0,ipv6=off", number) for number in range(1, guests)]
+
+
+def _wiring(site: Site, network: str, number: int = 0) -> Wiring:
+    """Every guest has a network of its own; what is forwarded leads to the first."""
+    here, mac = site.addresses.hypervisor, guest_mac(number)
     return Wiring(
-        devices=("-netdev", ",".join(["user,id=net0,ipv6=off", *forwards]), *virtio_nic("net0")),
+        devices=("-netdev", network, *virtio_nic("net0", mac)),
         own=SLIRP_GUEST,
         reach=here,
+        mac=mac,
         gateway=SLIRP_GATEWAY,
         icmp_inward=False,
         notes={

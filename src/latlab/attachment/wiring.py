@@ -3,10 +3,11 @@
 
 An attachment is one module with two functions:
 
-    attach(site, options, guest_index) -> Wiring     makes the changes, each with its undo
+    attach(site, options, guests) -> list[Wiring]    makes the changes, each with its undo; one wiring for each guest
     evidence(site, wiring, machine) -> Evidence      reads the counters and facts that prove the packets' way
 
-and one line in `latlab.attachment.KINDS`.
+the place where a VLAN of the scenario's `nic` is put, `VLAN_AT` (see `nic.py`), what it needs of a bench, `NEEDS`, and
+one line in `latlab.attachment.KINDS`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from latlab.hosts.host import Host
 
 @dataclass(frozen=True)
 class Wiring:
-    """`devices` and `files` go to QEMU (see guest.machine). None of them: there is no guest."""
+    """One guest's way to the network. `devices` and `files` go to QEMU (see guest.machine); no devices: no guest."""
 
     own: Address
     """The application's address as it sees it itself."""
     reach: Address
     """The address under which the peer reaches the application."""
+    mac: str = ""
+    """By which the guest's own NIC is found inside it."""
     devices: tuple[str, ...] = ()
     files: Mapping[int, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ("virtio_net",)
+    """The drivers that the guest's kernel needs for its NIC."""
     gateway: str | None = None
     """The guest's way to the peer, when they are not on one link."""
     icmp_inward: bool = True
@@ -40,10 +45,13 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One reading. `counters` grow with packets; `facts` are states, each with whether it is as it must be."""
+    """One reading. `counters` grow with packets; `facts` are states, each with whether it is as it must be; counters
+    in `still` do not grow with the packets: they stand on ways that the packets must not take.
+    """
 
     counters: Mapping[str, int]
     facts: Mapping[str, bool] = field(default_factory=dict)
+    still: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,16 +65,27 @@ class Finding:
     ok: bool
 
 
+STRAY_SHARE, STRAYS = 10, 2
+"""A tenth of the packets, and two: what address resolution and the like may send where the flow must not go."""
+
+
 def judge(before: Evidence, after: Evidence, *, packets: int, when: str) -> list[Finding]:
-    """Every counter must have grown by the packets that made the round trip. Pure.
+    """Every counter must have grown by the packets that made the round trip, and those in `still` must not. Pure.
 
     Beside a load that proves little; so it is judged over the warm-up too, when nothing else is on the path.
     """
     rule = f"grows by {packets} or more"
-    return [
+    moved = [
         Finding(f"{when}: {name}", before.counters[name], value, rule, value - before.counters[name] >= packets)
         for name, value in after.counters.items()
     ]
+    strays = packets // STRAY_SHARE + STRAYS
+    rule = f"grows by {strays} at most"
+    stood = [
+        Finding(f"{when}: {name}", before.still[name], value, rule, value - before.still[name] <= strays)
+        for name, value in after.still.items()
+    ]
+    return moved + stood
 
 
 def judge_facts(evidence: Evidence) -> list[Finding]:

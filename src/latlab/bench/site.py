@@ -36,21 +36,44 @@ class Address:
 
 @dataclass(frozen=True)
 class AddressPlan:
-    """Who has which address on the cable."""
+    """Who has which address on the cable: the first ones of two networks, such as `198.18.77.0/24`."""
 
-    hypervisor: Address
-    peer: Address
-    guest: Address
+    ipv4: ipaddress.IPv4Network
+    ipv6: ipaddress.IPv6Network
+
+    @property
+    def hypervisor(self) -> Address:
+        return self._nth(1)
+
+    @property
+    def peer(self) -> Address:
+        return self._nth(2)
+
+    def guest(self, number: int) -> Address:
+        """Of the guest with that number, from 0. BenchError when the networks are too small for so many."""
+        last = min(self.ipv4.num_addresses, self.ipv6.num_addresses) - 2
+        if number + 3 > last:
+            raise BenchError(
+                f"the bench's network {self.ipv4} has no address for guest {number + 1}",
+                hint="Give the bench larger networks: `addresses:` in its file.",
+            )
+        return self._nth(number + 3)
+
+    def _nth(self, number: int) -> Address:
+        ip4, ip6 = self.ipv4[number], self.ipv6[number]
+        return Address(str(ip4), str(ip6), self.ipv4.prefixlen, self.ipv6.prefixlen)
 
 
 def plan_addresses(ipv4: str, ipv6: str) -> AddressPlan:
-    """The first three addresses of two networks, such as `198.18.77.0/24` and `2001:2:0:77::/64`."""
-    n4, n6 = ipaddress.IPv4Network(ipv4), ipaddress.IPv6Network(ipv6)
-    return AddressPlan(*(Address(str(n4[i]), str(n6[i]), n4.prefixlen, n6.prefixlen) for i in (1, 2, 3)))
+    """The plan for two networks, such as `198.18.77.0/24` and `2001:2:0:77::/64`."""
+    return AddressPlan(ipaddress.IPv4Network(ipv4), ipaddress.IPv6Network(ipv6))
 
 
-GUEST_MAC = "52:54:00:a1:00:03"
-"""Pinned: neighbour caches outlive a guest, and a new MAC behind an old address costs the first seconds."""
+def guest_mac(number: int) -> str:
+    """Of the guest with that number, from 0. Pinned: neighbour caches outlive a guest, and a new MAC behind an old
+    address costs the first seconds.
+    """
+    return f"52:54:00:a1:01:{number:02x}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,10 @@ class Site:
     """What is between the two NICs: runs over different cables are never put into one table."""
     headline: str = ""
     """What this bench is, in one line."""
+    vlan: int | None = None
+    """The VLAN of the flow, where the attachment itself has to put it."""
+    mtu: int = 1500
+    """Of every interface on the way."""
 
     @property
     def lost(self) -> bool:
@@ -105,6 +132,17 @@ def add_address(host: Host, nic: str, address: Address) -> None:
         host.change(
             ["ip", word, "addr", "add", value, "dev", nic, *extra],
             undo=["ip", word, "addr", "del", value, "dev", nic],
+        )
+
+
+def remove_address(host: Host, nic: str, address: Address) -> None:
+    """Takes both families away, and gives them back later."""
+    for word, value in (("-4", f"{address.ip4}/{address.prefix4}"), ("-6", f"{address.ip6}/{address.prefix6}")):
+        extra = ["nodad"] if word == "-6" else []
+        host.change(
+            ["ip", word, "addr", "del", value, "dev", nic],
+            # `replace` does no harm when it was not taken away.
+            undo=["ip", word, "addr", "replace", value, "dev", nic, *extra],
         )
 
 

@@ -155,13 +155,15 @@ def build(*, init: str, probe: Path, modules: Iterable[Path], programs: Iterable
     return archive.finish()
 
 
-GUEST_MODULES = ("virtio_pci", "virtio_console", "virtio_net", "af_packet", "8021q")
+GUEST_MODULES = ("virtio_pci", "virtio_console", "af_packet", "8021q")
+"""Beside the driver of the NIC, which depends on the attachment."""
 GUEST_PROGRAMS = ("ip", "tc", "ethtool", "ping", "netperf", "netserver", "iperf3", "chrt", "taskset")
 HOST_MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "af_packet")
 
 
-def guest_initramfs(kernel: Kernel, probe: Path) -> Path:
-    return _kept(build(init=GUEST_INIT, probe=probe, modules=kernel.load_order(GUEST_MODULES), programs=GUEST_PROGRAMS))
+def guest_initramfs(kernel: Kernel, probe: Path, drivers: tuple[str, ...] = ("virtio_net",)) -> Path:
+    modules = kernel.load_order((*GUEST_MODULES, *drivers))
+    return _kept(build(init=GUEST_INIT, probe=probe, modules=modules, programs=GUEST_PROGRAMS))
 
 
 def host_initramfs(kernel: Kernel, probe: Path) -> Path:

@@ -8,7 +8,7 @@ bench's hypervisor. Its agent is reached over a virtio-serial port, so no networ
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,14 +183,28 @@ class Machine:
 
 def start_machine(on: Host, spec: MachineSpec, *, log: CommandLog | None = None) -> Machine:
     """Starts QEMU on a host and waits for its agent. GuestError says why it did not come up."""
-    folder = f"/tmp/latlab-{on.facts.id}-{spec.name}"
-    on.defer(["rm", "-rf", folder])
-    on.run(["mkdir", "-m", "700", folder])
-    qemu = on.start(command_line(spec, folder), files=spec.files)
+    (machine,) = start_machines(on, [spec], log=log)
+    return machine
+
+
+def start_machines(on: Host, specs: Sequence[MachineSpec], *, log: CommandLog | None = None) -> list[Machine]:
+    """Several that boot at the same time. All of them, or none and the GuestError of the first that failed."""
+    launched: list[tuple[MachineSpec, str, Process]] = []
+    machines: list[Machine] = []
     try:
-        return Machine(on, spec, folder, log or on.log, qemu)
+        for spec in specs:
+            folder = f"/tmp/latlab-{on.facts.id}-{spec.name}"
+            on.defer(["rm", "-rf", folder])
+            on.run(["mkdir", "-m", "700", folder])
+            launched.append((spec, folder, on.start(command_line(spec, folder), files=spec.files)))
+        for spec, folder, qemu in launched:
+            machines.append(Machine(on, spec, folder, log or on.log, qemu))
     except BaseException:
         # Also on Ctrl-C: a QEMU that still runs holds its tap, which then cannot be removed.
-        with suppress(HostError):
-            qemu.stop()
+        for machine in machines:
+            machine.monitor.close()
+        for _, _, qemu in launched:
+            with suppress(HostError):
+                qemu.stop()
         raise
+    return machines

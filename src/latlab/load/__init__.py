@@ -11,14 +11,14 @@ A new program is a module with `launched(streams)`, a context manager that yield
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Protocol
 
 from latlab.attachment.wiring import End
 from latlab.errors import BenchError, HostError, MeasurementError
 from latlab.load import iperf3, netperf_streams
-from latlab.load.streams import Bulk, Streams, failure, first, result
+from latlab.load.streams import Bulk, Streams, added_up, failure, first, result
 from latlab.scenario.model import Direction, Family, Load
 from latlab.store.document import LoadResult
 
@@ -86,6 +86,34 @@ class RunningLoad:
         return result(self._streams.load, carried, ran=self.failure is None, reason=self.failure, facts=facts)
 
 
+class BulkTraffic(Protocol):
+    """What the run knows of a load that flows."""
+
+    failure: str | None
+
+    def finish(self) -> LoadResult:
+        """Ends the load; what its receivers counted."""
+
+
+class SharedLoad:
+    """One load whose streams go between several pairs of ends."""
+
+    def __init__(self, load: Load, parts: Sequence[RunningLoad]) -> None:
+        self._load, self._parts = load, parts
+        self.failure: str | None = None
+
+    def finish(self) -> LoadResult:
+        """The sum of the parts, where every part has a number."""
+        results = [part.finish() for part in self._parts]
+        self.failure = first([part.failure for part in self._parts])
+        return added_up(self._load, results)
+
+
+def share_out(streams: int, pairs: int) -> list[int]:
+    """As evenly as it goes, the first ones more; each at least one. Pure."""
+    return [max(1, streams // pairs + (number < streams % pairs)) for number in range(pairs)]
+
+
 def received_bytes(end: End) -> int:
     """Bytes that the end's interface has received, by the kernel's count."""
     path = f"/sys/class/net/{end.nic}/statistics/rx_bytes"
@@ -97,14 +125,34 @@ def received_bytes(end: End) -> int:
 
 @contextmanager
 def running(
-    load: Load, source: End, app: End, flow_direction: Direction, family: Family = "ip4"
+    load: Load, source: End, app: End, flow_direction: Direction, family: Family = "ip4", lane: int = 0
 ) -> Iterator[RunningLoad]:
     """A load that flows by the time the block begins; every process of it has ended after the block.
 
     BenchError when the program is missing or cannot do this load, MeasurementError when the load does not come to flow.
     """
-    streams = Streams(load, source, app, load.into_app(flow_direction), family)
+    streams = Streams(load, source, app, load.into_app(flow_direction), family, lane)
     with PROGRAMS[load.program](streams) as bulk:
         started = RunningLoad(streams, bulk)
         started.wait_until_flowing()
         yield started
+
+
+@contextmanager
+def running_between(
+    load: Load, pairs: Sequence[tuple[End, End]], flow_direction: Direction, family: Family = "ip4"
+) -> Iterator[BulkTraffic]:
+    """The same between (source, application) pairs: the load's streams are shared out among them."""
+    if len(pairs) == 1:
+        ((source, app),) = pairs
+        with running(load, source, app, flow_direction, family) as alone:
+            yield alone
+        return
+    with ExitStack() as stack:
+        parts = [
+            stack.enter_context(
+                running(load.model_copy(update={"streams": share}), source, app, flow_direction, family, lane)
+            )
+            for lane, (share, (source, app)) in enumerate(zip(share_out(load.streams, len(pairs)), pairs, strict=True))
+        ]
+        yield SharedLoad(load, parts)

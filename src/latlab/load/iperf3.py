@@ -37,14 +37,15 @@ LARGEST_BLOCK_BYTES = 131_072
 def server_argv(streams: Streams) -> list[str]:
     return [
         "iperf3", "-s", "-1",  # one test, then end
-        "-J", "-i", NO_INTERVALS, f"-{streams.family[2]}", "-B", streams.own(streams.source), "-p", str(IPERF),
+        "-J", "-i", NO_INTERVALS, f"-{streams.family[2]}", "-B", streams.own(streams.source),
+        "-p", str(IPERF + streams.lane),
     ]  # fmt: skip
 
 
 def client_argv(streams: Streams) -> list[str]:
     load = streams.load
     argv = [
-        "iperf3", "-c", streams.reach(streams.source), f"-{streams.family[2]}", "-p", str(IPERF), "-J",
+        "iperf3", "-c", streams.reach(streams.source), f"-{streams.family[2]}", "-p", str(IPERF + streams.lane), "-J",
         "-i", NO_INTERVALS, "-t", FOREVER, "-P", str(load.streams),
         "--connect-timeout", str(CONNECT_LIMIT_MS),
     ]  # fmt: skip
@@ -161,7 +162,7 @@ def launched(streams: Streams) -> Iterator[Iperf3]:
         if reason:
             what, _, remedy = reason.partition("; ")
             raise BenchError(f"the load needs iperf3: {what}", hint=remedy)
-    with serving(streams.source.host, server_argv(streams), IPERF) as server:
+    with serving(streams.source.host, server_argv(streams), IPERF + streams.lane) as server:
         client = streams.app.host.start(client_argv(streams))
         bulk = Iperf3(streams, server, client)
         try:

@@ -31,6 +31,8 @@ class Streams:
     into_app: bool
     """Whether the bulk data goes from `source` to `app`, or the other way."""
     family: Family = "ip4"
+    lane: int = 0
+    """Loads that run at the same time with one end in common differ in this, and so in their ports."""
 
     @property
     def receiver(self) -> End:
@@ -115,6 +117,23 @@ def result(load: Load, carried: Carried | None, *, ran: bool, reason: str | None
             "duration_s": carried.duration_s,
             "shortfall": shortfall(load, carried),
         }
+    return LoadResult.model_validate(record)
+
+
+def added_up(load: Load, parts: Sequence[LoadResult]) -> LoadResult:
+    """One record of several loads that ran at the same time: sums, and what went wrong first. Pure."""
+    found = [part.model_dump() for part in parts]
+    record: dict[str, Any] = {
+        "streams": load.streams, "program": load.program, "protocol": load.protocol,
+        "ran": all(part["ran"] for part in found),
+        "reason": first([part["reason"] for part in found]),
+        "shortfall": first([part.get("shortfall") for part in found]),
+    }  # fmt: skip
+    for name in ("nic_rx_bps", "achieved_bps", "sent_bps", "lost_datagrams"):
+        values = [part.get(name) for part in found]
+        record[name] = None if any(value is None for value in values) else sum(values)
+    record["per_stream_bps"] = [rate for part in found for rate in part.get("per_stream_bps") or ()]
+    record["duration_s"] = max((part.get("duration_s") or 0.0 for part in found), default=None)
     return LoadResult.model_validate(record)
 
 

@@ -11,7 +11,7 @@ from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.model import Point
 from latlab.scenario.units import MIB, format_size
 
-MTU_BYTES = 1500
+SLIRP_MTU_BYTES = 1500
 HEADER_BYTES = {"l2": 0, "udp4": 20 + 8, "udp6": 40 + 8}
 HOST_MEMORY_MIB = 640
 """What the emulated host needs for itself: kernel, initramfs and the overlay of its root, in tmpfs."""
@@ -19,18 +19,35 @@ HOST_MEMORY_MIB = 640
 
 def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     """None if the point can be measured; else the reason why not, as one clause."""
-    return _attachment(point) or _load(point) or _packets(point) or _machine(point, bench)
+    return _attachment(point) or _guests(point) or _load(point) or _packets(point) or _machine(point, bench)
 
 
 def _attachment(point: Point) -> str | None:
     flow = point.flow
     if point.attachment.kind != "user":
         return None
+    if point.nic.mtu_bytes > SLIRP_MTU_BYTES:
+        return f"user-mode networking has an MTU of {SLIRP_MTU_BYTES}"
     if flow.transport == "l2":
         return "user-mode networking passes no raw Ethernet frames"
     if flow.transport == "udp6":
         # QEMU 10.0: -netdev user,hostfwd=udp:[::1]:5555-[fec0::15]:5555 is "Bad host address".
         return "user-mode networking is measured over IPv4 only: it forwards no IPv6 into the guest"
+    return None
+
+
+def _guests(point: Point) -> str | None:
+    attachment, guest = point.attachment, point.guest
+    if guest.count > 1:
+        if attachment.kind == "baseline":
+            return "without a guest there cannot be several"
+        if getattr(attachment, "mode", None) == "passthru":
+            return "macvtap's mode passthru gives the whole NIC to one guest"
+    queues = getattr(attachment, "queues", 1)
+    if queues > guest.cpus:
+        return f"a guest of {guest.cpus} CPUs uses no more than {guest.cpus} queues, and {queues} are asked for"
+    if point.load is not None and point.load.source == "guests" and guest.count < 2:
+        return "there is no other guest to make the load: guest.count is 1"
     return None
 
 
@@ -40,6 +57,8 @@ def _load(point: Point) -> str | None:
         return None
     if load.program == "netperf" and load.rate_bps is not None:
         return "netperf cannot hold a load at a rate: it would have to be built with --enable-intervals, and is not"
+    if load.program == "netperf" and load.source == "guests":
+        return "a load between the other guests and the peer is made by iperf3 only"
     bulk_udp_in = load.protocol == "udp" and load.into_app(point.flow.direction)
     if load.program == "netperf" and bulk_udp_in and point.attachment.kind == "user":
         return "netperf has no reversed UDP test, so it cannot send bulk UDP to an application behind NAT"
@@ -58,7 +77,7 @@ def _packets(point: Point) -> str | None:
         return "a VLAN needs transport l2 in this version"
     if flow.pcp and flow.vlan is None:
         return "pcp is part of a VLAN tag, and no vlan is set"
-    room = MTU_BYTES - HEADER_BYTES[flow.transport]
+    room = point.nic.mtu_bytes - HEADER_BYTES[flow.transport]
     if flow.size_bytes > room:
         return f"{flow.size_bytes} bytes do not fit into one {flow.transport} packet; at most {room} do"
     return None
@@ -75,9 +94,10 @@ def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         return f"the emulated host has no CPU {flow.cpu}: its CPUs are 0 to {bench.cpus - 1}"
     if has_guest and guest.cpus > bench.cpus:
         return f"a guest of {guest.cpus} CPUs does not fit into an emulated host of {bench.cpus}"
-    if has_guest and guest.memory_mib + HOST_MEMORY_MIB > bench.memory_mib:
+    if has_guest and guest.count * guest.memory_mib + HOST_MEMORY_MIB > bench.memory_mib:
+        guests = "a guest does" if guest.count == 1 else f"{guest.count} guests do"
         return (
-            f"a guest of {format_size(guest.memory_mib * MIB)} does not fit into an emulated host of "
+            f"{guests} not fit, of {format_size(guest.memory_mib * MIB)} each, into an emulated host of "
             f"{format_size(bench.memory_mib * MIB)}, which needs {HOST_MEMORY_MIB}MiB for itself"
         )
     return None

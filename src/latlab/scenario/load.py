@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from latlab.scenario import override
-from latlab.scenario.fields import NONE, kinds_of
+from latlab.scenario.fields import NONE, keys_of, kinds_of
 from latlab.scenario.model import (
     LATER_ATTACHMENTS,
     MAX_POINTS,
@@ -25,6 +25,7 @@ from latlab.scenario.model import (
     Header,
     Instrument,
     Load,
+    Nic,
     Probe,
     Scenario,
 )
@@ -32,8 +33,10 @@ from latlab.scenario.read import Reader, describe
 from latlab.scenario.source import Node, read_bytes, read_file
 from latlab.scenario.units import clip, format_duration
 
-KEYS = ("name", "description", "attachment", "load", "flow", "guest", "instruments", "repeat")
+KEYS = ("name", "description", "attachment", "load", "flow", "nic", "guest", "instruments", "repeat", "reuse-guest")
 """The keys of a scenario, in the order in which the docs explain them."""
+
+M = TypeVar("M", bound=BaseModel)
 
 DAY_NS = 24 * 3600 * 10**9
 MAX_FLOW_NS = 31 * DAY_NS
@@ -68,9 +71,10 @@ def _scenario(root: Node, default_name: str, overrides: Sequence[str]) -> Scenar
     attachments = _attachments(reader, root, entries.get("attachment"))
     loads = _loads(reader, entries.get("load"))
     flows = _flows(reader, entries.get("flow"))
-    guests = _guests(reader, entries.get("guest"))
+    nics = _plain(reader, entries.get("nic"), Nic, "nic")
+    guests = _plain(reader, entries.get("guest"), Guest, "guest")
     instruments = _instruments(reader, entries.get("instruments"))
-    points = math.prod(map(len, (attachments, loads, flows, guests))) * header.repeat
+    points = math.prod(map(len, (attachments, loads, flows, nics, guests))) * header.repeat
     if points > MAX_POINTS:
         reader.add(
             root, f"the scenario multiplies into {points} points; the most is {MAX_POINTS}", "Shorten its lists."
@@ -80,16 +84,18 @@ def _scenario(root: Node, default_name: str, overrides: Sequence[str]) -> Scenar
         name=header.name or default_name[:80],
         description=header.description,
         repeat=header.repeat,
+        reuse_guest=header.reuse_guest,
         attachments=tuple(attachments),
         loads=tuple(loads),
         flows=tuple(flows),
+        nics=tuple(nics),
         guests=tuple(guests),
         instruments=tuple(instruments),
     )
 
 
 def _header(reader: Reader, root: Node) -> Header | None:
-    own = [(key, value) for key, value in root.entries if key.text in Header.model_fields]
+    own = [(key, value) for key, value in root.entries if key.text in keys_of(Header)]
     return next(iter(reader.models(Node("mapping", root.place, entries=own), Header, "", axes=False)), None)
 
 
@@ -148,12 +154,13 @@ def _resolved(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _guests(reader: Reader, node: Node | None) -> list[Guest]:
+def _plain(reader: Reader, node: Node | None, model: type[M], what: str) -> list[M]:
+    """The values of an axis whose alternatives are mappings of one model."""
     if node is None:
-        return [Guest()]
-    items = reader.alternatives(node, "guest")
+        return [model()]
+    items = reader.alternatives(node, what)
     return reader.distinct(
-        "guest", [(item, g) for item in items for g in reader.models(item, Guest, "guest", axes=True)]
+        what, [(item, found) for item in items for found in reader.models(item, model, what, axes=True)]
     )
 
 

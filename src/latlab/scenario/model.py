@@ -48,24 +48,29 @@ class User(Model):
     kind: Literal["user"] = "user"
 
 
-class TapBridge(Model):
-    """A tap device and the NIC as ports of a kernel bridge."""
+class Virtio(Model):
+    """What every attachment by way of a virtio NIC and a tap device may choose."""
 
-    kind: Literal["tap-bridge"] = "tap-bridge"
     vhost: Vhost = Field(
         default="auto", description="the kernel's vhost moves the packets, not QEMU; auto: if it is there"
     )
+    queues: int = Field(
+        default=1, ge=1, le=64, description="pairs of queues of the guest's NIC; at most one for each of its CPUs"
+    )
 
 
-class Macvtap(Model):
+class TapBridge(Virtio):
+    """A tap device and the NIC as ports of a kernel bridge."""
+
+    kind: Literal["tap-bridge"] = "tap-bridge"
+
+
+class Macvtap(Virtio):
     """A macvtap device on top of the NIC: no bridge, the NIC's own MAC filter decides."""
 
     kind: Literal["macvtap"] = "macvtap"
     mode: Literal["bridge", "private", "vepa", "passthru"] = Field(
         default="bridge", description="what macvtap devices on one NIC may say to each other, as in `ip link`"
-    )
-    vhost: Vhost = Field(
-        default="auto", description="the kernel's vhost moves the packets, not QEMU; auto: if it is there"
     )
 
 
@@ -101,6 +106,18 @@ class Flow(Model):
     )
 
 
+class Nic(Model):
+    """Every interface on the way: the NICs of hypervisor and peer, taps and bridges, the guest's own NIC."""
+
+    mtu_bytes: int = Field(default=1_500, ge=1_280, le=9_216, description="largest packet, without its Ethernet header")
+    vlan: int | None = Field(
+        default=None, ge=1, le=4094, description="VLAN between the two machines, tagged on the cable"
+    )
+    offloads: Literal["as-found", "off"] = Field(
+        default="as-found", description="checksums, GRO, GSO and TSO of every interface: as they are found, or off"
+    )
+
+
 class Load(Model):
     """Bulk traffic beside the flow. `direction` is seen from the flow: `same` goes the way the requests go."""
 
@@ -109,8 +126,9 @@ class Load(Model):
     direction: Literal["same", "opposite"] = Field(
         default="same", description="`same`: the way the flow's requests go; `opposite`: against them"
     )
-    source: Literal["peer", "hypervisor"] = Field(
-        default="peer", description="the machine at the other end of the bulk streams, seen from the guest"
+    source: Literal["peer", "hypervisor", "guests"] = Field(
+        default="peer",
+        description="who exchanges the bulk streams with the measured guest; `guests`: the others do, with the peer",
     )
     program: Literal["iperf3", "netperf"] = Field(default="iperf3", description="the program that makes the load")
     rate_bps: int | None = Field(
@@ -150,8 +168,14 @@ Instrument = Annotated[Probe | Netperf | Ping, Field(discriminator="kind")]
 
 
 class Guest(Model):
-    """The virtual machine."""
+    """The virtual machine, and how many of it are attached in the same way. The first is measured."""
 
+    count: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="guests on the same attachment; all but the first are idle, or make the load",
+    )
     cpus: int = Field(default=1, ge=1, le=64, description="virtual CPUs")
     memory_mib: int = Field(default=192, ge=128, le=65_536, description="memory")
 
@@ -163,6 +187,7 @@ class Point(Model):
     flow: Flow
     load: Load | None
     guest: Guest
+    nic: Nic = Nic()
     instruments: tuple[Instrument, ...]
     repeat: int = 1
 
@@ -181,6 +206,9 @@ class Header(Model):
     name: str = Field(default="", max_length=80, description="name in reports; none: the file's name")
     description: str = Field(default="", max_length=4_000, description="what this scenario is for")
     repeat: int = Field(default=1, ge=1, le=1_000, description="how often each point is measured")
+    reuse_guest: bool = Field(
+        default=False, description="points that differ in load and flow only share one attachment and its guests"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Header:
@@ -196,4 +224,5 @@ class Scenario(Header):
     loads: tuple[Load | None, ...] = Field(default=(None,), min_length=1)
     flows: tuple[Flow, ...] = Field(default=(Flow(),), min_length=1)
     guests: tuple[Guest, ...] = Field(default=(Guest(),), min_length=1)
+    nics: tuple[Nic, ...] = Field(default=(Nic(),), min_length=1)
     instruments: tuple[Instrument, ...] = Field(default=(Probe(),), min_length=1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scenario's points, in a fixed order, and their names.
 
-The order is attachment, load, flow, guest, repeat: the slowest to change comes first, as a reader of the table
-expects it. A label is for people ("tap-bridge vhost=off, 3 udp same"), a slug for directories
+The order is attachment, nic, guest, repeat, load, flow: what costs most to change comes first, and what shares a set-up
+stands together. A label is for people ("tap-bridge vhost=off, 3 udp same"), a slug for directories
 ("tap-bridge-vhost-off-3xudp"); both name what differs from the defaults, so the usual case stays short.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel
 
 from latlab.scenario.fields import Key, keys_of
-from latlab.scenario.model import Attachment, Flow, Guest, Load, Point, Scenario
+from latlab.scenario.model import Attachment, Flow, Guest, Load, Nic, Point, Scenario
 
 MAX_SLUG = 80
 
@@ -26,12 +26,19 @@ _BARE = ("direction", "transport", "period", "size", "clock", "memory")
 def expand(scenario: Scenario) -> list[Point]:
     """All points: the product of the axes' values, times `repeat`."""
     axes = itertools.product(
-        scenario.attachments, scenario.loads, scenario.flows, scenario.guests, range(1, scenario.repeat + 1)
-    )
+        scenario.attachments, scenario.nics, scenario.guests, range(1, scenario.repeat + 1), scenario.loads,
+        scenario.flows,
+    )  # fmt: skip
     return [
-        Point(attachment=attachment, load=load, flow=flow, guest=guest, instruments=scenario.instruments, repeat=repeat)
-        for attachment, load, flow, guest, repeat in axes
-    ]
+        Point(attachment=attachment, nic=nic, guest=guest, repeat=repeat, load=load, flow=flow,
+              instruments=scenario.instruments)
+        for attachment, nic, guest, repeat, load, flow in axes
+    ]  # fmt: skip
+
+
+def same_set_up(one: Point, other: Point) -> bool:
+    """Whether both are measured on the same attachment, NICs and guests, in the same repetition."""
+    return all(getattr(one, part) == getattr(other, part) for part in ("attachment", "nic", "guest", "repeat"))
 
 
 def attachment_label(attachment: Attachment) -> str:
@@ -61,7 +68,7 @@ def point_label(point: Point, varying: Iterable[str] | None = None) -> str:
     chosen = None if varying is None else frozenset(varying)
     load = "no load" if point.load is None else load_label(point.load)
     parts = [attachment_label(point.attachment), load]
-    parts.append(" ".join(_differences(point.flow, chosen) + _differences(point.guest, chosen)))
+    parts.append(" ".join(_details(point, chosen)))
     if point.repeat > 1:
         parts.append(f"run {point.repeat}")
     return ", ".join(part for part in parts if part)
@@ -78,7 +85,7 @@ def point_slug(point: Point, varying: Iterable[str] | None = None) -> str:
         parts.append("no-load")
     else:
         parts.append(load_label(point.load).replace(" ", "x", 1).replace(" same", "", 1))
-    parts += _differences(point.flow, chosen) + _differences(point.guest, chosen)
+    parts += _details(point, chosen)
     if point.repeat > 1:
         parts.append(f"run{point.repeat}")
     return slug("-".join(parts))
@@ -90,26 +97,32 @@ def slug(words: str) -> str:
 
 
 def varying_keys(points: Sequence[Point]) -> frozenset[str]:
-    """The keys of flow and guest that have more than one value among these points."""
+    """The keys of flow, NIC and guest that have more than one value among these points."""
     found = set()
-    for part, model in (("flow", Flow), ("guest", Guest)):
+    for part, model in (("flow", Flow), ("nic", Nic), ("guest", Guest)):
         for key in keys_of(model).values():
             if len({getattr(getattr(point, part), key.field) for point in points}) > 1:
-                found.add(key.key)
+                found.add(f"{part}.{key.key}")
     return frozenset(found)
 
 
-def _differences(model: BaseModel, chosen: frozenset[str] | None = None) -> list[str]:
+def _details(point: Point, chosen: frozenset[str] | None) -> list[str]:
+    return [word for part in ("flow", "nic", "guest") for word in _differences(getattr(point, part), chosen, part)]
+
+
+def _differences(model: BaseModel, chosen: frozenset[str] | None = None, part: str = "") -> list[str]:
     """What differs from the model's defaults, or else what is `chosen`, as words."""
     words = []
     for key in keys_of(type(model)).values():
         value = getattr(model, key.field)
-        if (value != key.default) if chosen is None else (key.key in chosen):
-            words.append(_word(key, value))
+        if (value != key.default) if chosen is None else (f"{part}.{key.key}" in chosen):
+            words.append(_word(key, value, part))
     return words
 
 
-def _word(key: Key, value: object) -> str:
+def _word(key: Key, value: object, part: str = "") -> str:
+    if part == "guest" and key.key == "count":
+        return f"{value} guests"
     if isinstance(value, bool):
         return f"{key.key}={'on' if value else 'off'}"
     return key.show(value) if key.key in _BARE else f"{key.key}={key.show(value)}"

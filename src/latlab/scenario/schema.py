@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from latlab.scenario.bench_model import Bench
 from latlab.scenario.fields import NONE, Key, keys_of, kinds_of, purpose
 from latlab.scenario.load import FlowAsWritten
-from latlab.scenario.model import Attachment, Guest, Header, Instrument, Load
+from latlab.scenario.model import Attachment, Guest, Header, Instrument, Load, Nic
 from latlab.scenario.units import DURATION, RATE, SIZE, Quantity
 
 Schema = dict[str, Any]
@@ -36,6 +36,7 @@ def scenario_schema() -> Schema:
     load = {"anyOf": [_const(NONE, "no bulk traffic"), _options(Load, axes=True)]}
     properties["load"] = _alternatives(load, "bulk traffic beside the flow; a list multiplies")
     properties["flow"] = _alternatives(_options(FlowAsWritten, axes=True), "the measured packets; a list multiplies")
+    properties["nic"] = _alternatives(_options(Nic, axes=True), "every interface on the way; a list multiplies")
     properties["guest"] = _alternatives(_options(Guest, axes=True), "the virtual machine; a list multiplies")
     properties["instruments"] = {
         "description": "what measures each point, one after another; this list does not multiply",

@@ -1,3 +1,6 @@
+ip -j -d -s link show dev eth0
+ip netns exec peer ip -j -d -s link show dev eth1
+ip netns exec peer ip neigh flush dev eth1
 ip -j addr show
 ip -4 addr add 198.18.77.1/24 dev eth0
 ip -6 addr add 2001:2:0:77::1/64 dev eth0 nodad

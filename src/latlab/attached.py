@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A set-up: an attachment with its guests, ready to be measured, and how long it stands.
+
+Points that differ in load and flow only may share one (`reuse-guest` of a scenario). Everything that was changed for a
+set-up is undone when it ends; it ends early whenever something on it has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from latlab import attachment
+from latlab.attachment.wiring import End, Wiring
+from latlab.bench.site import Site, changes_undone
+from latlab.ends import attached_guests, bring_up, hypervisor_end, peer_end
+from latlab.guest.machine import Machine
+from latlab.nic import as_asked, offloads_off, set_mtu
+from latlab.scenario.model import Point
+
+
+@dataclass
+class SetUp:
+    """`wirings`, `machines` and `apps` are in the same order; the first is measured. Without a guest, no machines."""
+
+    site: Site
+    wirings: list[Wiring]
+    machines: list[Machine]
+    apps: list[End]
+    peer: End
+    first_run: str
+    """The id of the run that it was made for."""
+    heard: str = ""
+    """What the measured guest's kernel had said when its last run ended."""
+
+    @property
+    def wiring(self) -> Wiring:
+        return self.wirings[0]
+
+    @property
+    def machine(self) -> Machine | None:
+        return self.machines[0] if self.machines else None
+
+    @property
+    def app(self) -> End:
+        return self.apps[0]
+
+
+@contextmanager
+def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[SetUp]:
+    """The point's set-up, inside the block. What is set on the way to its end is in the undo journals."""
+    ways = attachment.KINDS[point.attachment.kind]
+    with changes_undone(site.hypervisor, site.peer):
+        used = as_asked(site, point.nic, ways.VLAN_AT)
+        wirings: list[Wiring] = ways.attach(used, point.attachment, point.guest.count)
+        for name in {name: None for wiring in wirings for name in wiring.nics.values()}:
+            set_mtu(used.hypervisor, name, point.nic.mtu_bytes)
+            if point.nic.offloads == "off":
+                offloads_off(used.hypervisor, name)
+        peer = peer_end(used)
+        if not wirings[0].devices:
+            yield SetUp(used, wirings, [], [hypervisor_end(used, wirings[0])], peer, run_id)
+            return
+        with attached_guests(used, point.guest, wirings, console) as machines:
+            tagged = used.vlan if ways.VLAN_AT == "guest" else None
+            apps = [
+                End(machine.host, bring_up(machine.host, wiring, point.nic, tagged=tagged), wiring.own, wiring.reach,
+                    wiring.mac)
+                for machine, wiring in zip(machines, wirings, strict=True)
+            ]  # fmt: skip
+            yield SetUp(used, wirings, machines, apps, peer, run_id)
+
+
+@dataclass
+class Standing:
+    """The set-up that stands now, if any, from one point to the next."""
+
+    set_up: SetUp | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    """The bench's environment before it was made."""
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def make(self, point: Point, site: Site, run_id: str, console: Path) -> SetUp:
+        """What was begun of it is undone when that fails."""
+        self.set_up = self._stack.enter_context(attached(point, site, run_id, console))
+        return self.set_up
+
+    def end(self) -> None:
+        """Undoes it. UndoError when not all of it could be undone. May be said again."""
+        self.set_up = None
+        self._stack.close()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interfaces on the packets' way as the scenario's `nic` asks: MTU, VLAN, offloads. All of it is undone.
+
+Where the VLAN is put depends on the attachment (`VLAN_AT`): on the hypervisor's NIC, as an interface that the
+attachment then uses in the NIC's place (`nic`); by the attachment itself (`port`); or by the guest (`guest`). The peer
+always has a VLAN interface.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Literal
+
+from latlab.bench.site import Address, Site, add_address, link, remove_address
+from latlab.errors import BenchError, CommandError
+from latlab.hosts.host import Host
+from latlab.scenario.model import Nic
+
+VlanAt = Literal["nic", "port", "guest"]
+
+OFFLOADS = {
+    "rx-checksumming": "rx",
+    "tx-checksumming": "tx",
+    "generic-receive-offload": "gro",
+    "large-receive-offload": "lro",
+    "generic-segmentation-offload": "gso",
+    "tcp-segmentation-offload": "tso",
+}
+"""What `ethtool -k` calls them, and `ethtool -K`."""
+
+
+def as_asked(site: Site, nic: Nic, vlan_at: VlanAt) -> Site:
+    """The site whose NICs the attachment is to use. BenchError when a NIC cannot do what is asked."""
+    ends = [(site.hypervisor, site.nic), (site.peer, site.peer_nic)]
+    for host, name in ends:
+        set_mtu(host, name, nic.mtu_bytes)
+        if nic.offloads == "off":
+            offloads_off(host, name)
+    # Behind one address there may be another MAC than in the run before.
+    site.peer.run(["ip", "neigh", "flush", "dev", site.peer_nic])
+    if nic.vlan is None:
+        return replace(site, mtu=nic.mtu_bytes)
+    peer_nic = move_address(site.peer, site.peer_nic, nic.vlan, site.addresses.peer)
+    own = add_vlan(site.hypervisor, site.nic, nic.vlan) if vlan_at == "nic" else site.nic
+    return replace(site, nic=own, peer_nic=peer_nic, mtu=nic.mtu_bytes, vlan=nic.vlan)
+
+
+def set_mtu(host: Host, name: str, mtu: int) -> None:
+    """Sets and reads back. BenchError when the interface refuses."""
+    found = int(link(host, name).get("mtu", mtu))
+    if found == mtu:
+        return
+    try:
+        host.change(
+            ["ip", "link", "set", "dev", name, "mtu", str(mtu)],
+            undo=["ip", "link", "set", "dev", name, "mtu", str(found)],
+        )
+    except CommandError as error:
+        raise BenchError(
+            f"{host.name}: {name} refuses an MTU of {mtu}: {error.stderr.strip()}",
+            hint=f"`ip -d link show dev {name}` there shows its maxmtu.",
+        ) from error
+    if int(link(host, name).get("mtu", mtu)) != mtu:
+        raise BenchError(f"{host.name}: {name} did not take an MTU of {mtu}", hint="Use another NIC or MTU.")
+
+
+def offloads_on(host: Host, name: str) -> list[str]:
+    """Those of the offloads that are on and can be changed, by their words for `ethtool -K`."""
+    found = json.loads(host.run(["ethtool", "--json", "-k", name]) or "[{}]")[0]
+    return [
+        word
+        for feature, word in OFFLOADS.items()
+        if found.get(feature, {}).get("active") and not found[feature].get("fixed")
+    ]
+
+
+def offloads_off(host: Host, name: str) -> None:
+    """Checksums and segmentation are done by the CPUs, packet by packet. BenchError when one stays on."""
+    on = offloads_on(host, name)
+    if not on:
+        return
+    host.change(
+        ["ethtool", "-K", name, *(w for word in on for w in (word, "off"))],
+        undo=["ethtool", "-K", name, *(w for word in on for w in (word, "on"))],
+    )
+    left = offloads_on(host, name)
+    if left:
+        raise BenchError(
+            f"{host.name}: {name} keeps its offload {', '.join(left)}", hint="Use `offloads: as-found` with this NIC."
+        )
+
+
+def add_vlan(host: Host, name: str, vlan: int) -> str:
+    """A VLAN interface on top of another, up; its name."""
+    own = vlan_name(name, vlan)
+    host.change(
+        ["ip", "link", "add", "link", name, "name", own, "type", "vlan", "id", str(vlan)],
+        undo=["ip", "link", "del", "dev", own],
+    )
+    host.run(["ip", "link", "set", "dev", own, "up"])
+    return own
+
+
+def vlan_name(name: str, vlan: int) -> str:
+    """As everybody names them; the kernel allows 15 characters."""
+    return f"{name[: 14 - len(str(vlan))]}.{vlan}"
+
+
+def move_address(host: Host, name: str, vlan: int, address: Address) -> str:
+    """The address goes from an interface to a VLAN interface on it: one network is on one cable only."""
+    own = add_vlan(host, name, vlan)
+    remove_address(host, name, address)
+    add_address(host, own, address)
+    return own
