@@ -18,7 +18,7 @@ from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, changes_undone
 from latlab.ends import attached_guests, bring_up, hypervisor_end, peer_end
 from latlab.guest.machine import Machine
-from latlab.nic import as_asked, offloads_off, set_mtu
+from latlab.nic import as_asked, offloads_kept, offloads_off, set_mtu
 from latlab.scenario.model import Point
 
 
@@ -33,6 +33,8 @@ class SetUp:
     peer: End
     first_run: str
     """The id of the run that it was made for."""
+    offloads: list[str] = field(default_factory=list)
+    """What stays on though the scenario asks for `offloads: off`."""
     heard: str = ""
     """What the measured guest's kernel had said when its last run ended."""
 
@@ -62,7 +64,8 @@ def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[S
                 offloads_off(used.hypervisor, name)
         peer = peer_end(used)
         if not wirings[0].devices:
-            yield SetUp(used, wirings, [], [hypervisor_end(used, wirings[0])], peer, run_id)
+            app = hypervisor_end(used, wirings[0])
+            yield SetUp(used, wirings, [], [app], peer, run_id, _offloads(point, used, wirings, [app]))
             return
         with attached_guests(used, point.guest, wirings, console) as machines:
             tagged = used.vlan if ways.VLAN_AT == "guest" else None
@@ -71,7 +74,18 @@ def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[S
                     wiring.mac)
                 for machine, wiring in zip(machines, wirings, strict=True)
             ]  # fmt: skip
-            yield SetUp(used, wirings, machines, apps, peer, run_id)
+            yield SetUp(used, wirings, machines, apps, peer, run_id, _offloads(point, used, wirings, apps))
+
+
+def _offloads(point: Point, site: Site, wirings: list[Wiring], apps: list[End]) -> list[str]:
+    """What stays on though the scenario asks for `offloads: off`."""
+    if point.nic.offloads != "off":
+        return []
+    kept = offloads_kept(site.peer, [site.peer_nic])
+    kept += offloads_kept(site.hypervisor, dict.fromkeys(n for wiring in wirings for n in wiring.nics.values()))
+    return kept + [
+        word for app in apps if app.host is not site.hypervisor for word in offloads_kept(app.host, [app.nic])
+    ]
 
 
 @dataclass

@@ -146,6 +146,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         if ready.machines:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
     run.document.env["attachment"] = dict(ready.wiring.notes)
+    if point.nic.offloads == "off":
+        run.document.env["offloads that stay on"] = ", ".join(ready.offloads) or "none"
     return ready
 
 

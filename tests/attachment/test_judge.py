@@ -37,6 +37,20 @@ def test_a_counter_that_stood_still_disproves_the_way() -> None:
     assert (finding.before, finding.after, finding.rule) == (5, 5, "grows by 1 or more")
 
 
+@given(packets=st.integers(0, 10**9), stray=st.integers(0, 10**9))
+def test_a_way_not_to_be_taken_counts_strays_at_most(packets: int, stray: int) -> None:
+    (finding,) = judge(
+        Evidence({}, still={"bridge": 7}), Evidence({}, still={"bridge": 7 + stray}), packets=packets, when="flow"
+    )
+    assert finding.ok is (stray <= packets // 10 + 2)
+    assert finding.what == "flow: bridge"
+
+
+def test_packets_on_the_wrong_way_disprove_the_run() -> None:
+    (finding,) = judge(Evidence({}, still={"bridge": 0}), Evidence({}, still={"bridge": 100}), packets=100, when="flow")
+    assert (finding.ok, finding.rule) == (False, "grows by 12 at most")
+
+
 @pytest.mark.parametrize(
     ("wanted", "there", "got"), [("auto", True, True), ("auto", False, False), ("off", True, False), ("on", True, True)]
 )

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latlab.load import PROGRAMS, enough_bytes
-from latlab.load.streams import Carried, failure, result
+from latlab.load import PROGRAMS, enough_bytes, share_out
+from latlab.load.streams import Carried, added_up, failure, result
 from latlab.scenario.model import Direction, Load
+from latlab.store.document import LoadResult
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,27 @@ def test_same_goes_the_way_the_requests_go(direction: Any, flow: Direction, expe
 
 def test_every_program_of_a_scenario_is_there() -> None:
     assert set(PROGRAMS) == {"iperf3", "netperf"}
+
+
+@given(streams=st.integers(1, 64), pairs=st.integers(1, 64))
+def test_streams_are_shared_out_evenly_and_nobody_is_left_out(streams: int, pairs: int) -> None:
+    shares = share_out(streams, pairs)
+    assert len(shares) == pairs
+    assert sum(shares) == max(streams, pairs)
+    assert max(shares) - min(shares) <= 1
+    assert min(shares) >= 1
+
+
+def test_parts_of_a_load_add_up_and_a_failure_among_them_stays_one() -> None:
+    def part(rate: tuple[int, ...], reason: str | None = None) -> LoadResult:
+        carried = Carried(rate, 2.0, None, 1) if not reason else None
+        return result(Load(streams=len(rate)), carried, ran=reason is None, reason=reason, facts={"nic_rx_bps": 5.0})
+
+    whole = added_up(Load(streams=3), [part((100,)), part((200, 300))]).model_dump()
+    assert (whole["streams"], whole["achieved_bps"], whole["per_stream_bps"]) == (3, 2400.0, [400.0, 800.0, 1200.0])
+    assert (whole["ran"], whole["reason"], whole["lost_datagrams"], whole["sent_bps"]) == (True, None, 2, None)
+    broken = added_up(Load(streams=3), [part((100,)), part((1, 1), "stopped")]).model_dump()
+    assert (broken["ran"], broken["reason"], broken["achieved_bps"]) == (False, "stopped", None)
 
 
 @pytest.mark.parametrize(

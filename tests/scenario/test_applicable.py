@@ -7,16 +7,20 @@ import pytest
 
 from latlab.scenario.applicable import applicable
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
-from latlab.scenario.model import Attachment, Baseline, Flow, Guest, Load, Macvtap, Point, Probe, TapBridge, User
+from latlab.scenario.model import Attachment, Baseline, Flow, Guest, Load, Macvtap, Nic, Point, Probe, TapBridge, User
 
 FROM_HYPERVISOR = Load(source="hypervisor")
 BENCHES = (EmulatedBench(), LocalBench())
 
 
 def point(
-    attachment: Attachment, flow: Flow | None = None, load: Load | None = None, guest: Guest | None = None
-) -> Point:
-    return Point(attachment=attachment, flow=flow or Flow(), load=load, guest=guest or Guest(), instruments=(Probe(),))
+    attachment: Attachment, flow: Flow | None = None, load: Load | None = None, guest: Guest | None = None,
+    nic: Nic | None = None,
+) -> Point:  # fmt: skip
+    return Point(
+        attachment=attachment, flow=flow or Flow(), load=load, guest=guest or Guest(), nic=nic or Nic(),
+        instruments=(Probe(),),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("bench", BENCHES)
@@ -40,6 +44,12 @@ def test_what_this_version_is_for_is_not_left_out(
         (point(User(), load=Load(program="netperf")), "no reversed UDP test"),
         (point(User(), Flow(direction="up"), Load(program="netperf", direction="opposite")), "no reversed UDP test"),
         (point(TapBridge(), Flow(vlan=5)), "needs transport l2"),
+        (point(Baseline(), guest=Guest(count=2)), "without a guest there cannot be several"),
+        (point(Macvtap(mode="passthru"), guest=Guest(count=2)), "whole NIC to one guest"),
+        (point(TapBridge(queues=2)), "a guest of 1 CPUs uses no more than 1 queues"),
+        (point(TapBridge(), load=Load(source="guests")), "no other guest to make the load"),
+        (point(TapBridge(), load=Load(source="guests", program="netperf"), guest=Guest(count=2)), "iperf3 only"),
+        (point(User(), nic=Nic(mtu_bytes=9000)), "has an MTU of 1500"),
         (point(TapBridge(), Flow(transport="l2", pcp=3)), "no vlan is set"),
         (point(TapBridge(), Flow(size_bytes=1473)), "at most 1472 do"),
         (point(TapBridge(), Flow(transport="udp6", size_bytes=1453)), "at most 1452 do"),
@@ -63,6 +73,9 @@ def test_contradictions_are_left_out(left_out: Point, reason: str, bench: Emulat
         point(User(), Flow(count=200_000_000, period_ns=1_000_000), Load()),
         point(TapBridge(), Flow(transport="l2", vlan=5, pcp=3)),
         point(TapBridge(), Flow(size_bytes=1472)),
+        point(TapBridge(), Flow(size_bytes=8900), nic=Nic(mtu_bytes=9000)),
+        point(TapBridge(queues=2), guest=Guest(cpus=2, count=3)),
+        point(Macvtap(), load=Load(source="guests"), guest=Guest(count=2)),
         point(Baseline(), Flow(direction="up", cpu=1)),
     ],
 )
@@ -74,6 +87,6 @@ def test_an_emulated_host_has_limits() -> None:
     bench = EmulatedBench(cpus=2, memory_mib=1024)
     assert "no CPU 2" in str(applicable(point(TapBridge(), Flow(cpu=2)), bench))
     assert "guest of 4 CPUs" in str(applicable(point(TapBridge(), guest=Guest(cpus=4)), bench))
-    assert "guest of 512MiB" in str(applicable(point(TapBridge(), guest=Guest(memory_mib=512)), bench))
+    assert "a guest does not fit, of 512MiB" in str(applicable(point(TapBridge(), guest=Guest(memory_mib=512)), bench))
     assert applicable(point(Baseline(), guest=Guest(memory_mib=512)), bench) is None
     assert applicable(point(TapBridge(), guest=Guest(cpus=4, memory_mib=4096)), LocalBench()) is None

@@ -20,6 +20,7 @@ from latlab.scenario.model import (
     Load,
     Macvtap,
     Netperf,
+    Nic,
     Ping,
     TapBridge,
 )
@@ -32,6 +33,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "Options of `macvtap`": Macvtap,
     "### `flow`": FlowAsWritten,
     "### `load`": Load,
+    "### `nic`": Nic,
     "### `guest`": Guest,
     "Options of `netperf`": Netperf,
     "Options of `ping`": Ping,

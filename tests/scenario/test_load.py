@@ -142,7 +142,7 @@ nme: x
     ("text", "message"),
     [
         ("- user", "x.yaml:1:1: a scenario is a mapping of keys, not a list. Its keys: name, description, attachment, "
-                   "load, flow, guest, instruments, repeat."),
+                   "load, flow, nic, guest, instruments, repeat, reuse-guest."),
         ("{}", "x.yaml:1:1: attachment is missing. Known: baseline, user, tap-bridge, macvtap."),
         ("attachment: []", "x.yaml:1:13: attachment is an empty list. Give at least one value."),
         ("attachment:", "x.yaml:1:12: attachment is a word, or a word with options, not nothing. "

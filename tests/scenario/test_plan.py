@@ -9,7 +9,9 @@ from latlab.report.plan import plan_json, plan_text
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.load import scenario_from_bytes
 from latlab.scenario.plan import (
+    ATTACH_SECONDS,
     BENCH_UP_SECONDS,
+    GUEST_BOOT_SECONDS,
     INSTRUMENT_SECONDS,
     ROUND_TRIP_SECONDS,
     Plan,
@@ -35,14 +37,20 @@ def test_every_point_is_planned_or_left_out() -> None:
         (1, "user, no load, udp4"),
         (2, "user, no load, udp4, run 2"),
         (3, "tap-bridge, no load, udp4"),
-        (4, "tap-bridge, no load, udp4, run 2"),
-        (5, "tap-bridge, no load, l2"),
+        (4, "tap-bridge, no load, l2"),
+        (5, "tap-bridge, no load, udp4, run 2"),
         (6, "tap-bridge, no load, l2, run 2"),
     ]
     assert [(p.label, p.reason) for p in plan.left_out] == [
         ("user, no load, l2", "user-mode networking passes no raw Ethernet frames"),
         ("user, no load, l2, run 2", "user-mode networking passes no raw Ethernet frames"),
     ]
+
+
+def test_a_guest_that_is_reused_costs_no_time_to_boot() -> None:
+    text = "attachment: tap-bridge\nload: [none, {}]\nreuse-guest: "
+    once, anew = plan_of(text + "true\n"), plan_of(text + "false\n")
+    assert anew.seconds - once.seconds == GUEST_BOOT_SECONDS["emulated"] + ATTACH_SECONDS["emulated"]
 
 
 def test_the_total_is_the_bench_and_the_points() -> None:

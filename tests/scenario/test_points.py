@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from latlab.scenario.load import scenario_from_bytes
@@ -25,6 +27,7 @@ from latlab.scenario.points import (
     load_label,
     point_label,
     point_slug,
+    same_set_up,
     varying_keys,
 )
 
@@ -42,16 +45,17 @@ def point(
     )  # fmt: skip
 
 
-def test_the_order_is_attachment_load_flow_repeat() -> None:
+def test_what_shares_a_set_up_stands_together() -> None:
     text = b"attachment: [user, macvtap]\nload: [none, {}]\nflow: {direction: [up, down]}\nrepeat: 2\n"
     points = expand(scenario_from_bytes(text, "x.yaml"))
     assert [(p.attachment.kind, p.load is None, p.flow.direction, p.repeat) for p in points] == [
         (attachment, idle, direction, repeat)
         for attachment in ("user", "macvtap")
+        for repeat in (1, 2)
         for idle in (True, False)
         for direction in ("up", "down")
-        for repeat in (1, 2)
     ]
+    assert [same_set_up(a, b) for a, b in itertools.pairwise(points[:9])] == [*[True] * 3, False, *[True] * 3, False]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_point_names_say_what_differs_from_the_defaults(given_point: Point, labe
 def test_among_others_a_point_is_named_by_what_varies() -> None:
     points = [point(flow=Flow(period_ns=period_ns, priority=7)) for period_ns in (1_000_000, 2_000_000)]
     varying = varying_keys(points)
-    assert varying == {"period"}
+    assert varying == {"flow.period"}
     assert [point_label(p, varying) for p in points] == ["tap-bridge, no load, 1ms", "tap-bridge, no load, 2ms"]
     assert [point_slug(p, varying) for p in points] == ["tap-bridge-no-load-1ms", "tap-bridge-no-load-2ms"]
     assert point_label(points[1]) == "tap-bridge, no load, 2ms priority=7"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, Row, bit_rate, microseconds, paragraph, printable, tables
 from latlab.stats.summary import CLOCKS_NOT_COMPARED, MIN_BEYOND, NotMeasured, Summary
-from latlab.store.document import BenchFacts, InstrumentResult, LoadResult, RunDocument
+from latlab.store.document import BenchFacts, Evidence, InstrumentResult, LoadResult, RunDocument
 
 TITLES = {"round_trip": "round trip, peer <-> VM", "up": "up, VM -> peer", "down": "down, peer -> VM"}
 COLUMNS = ("min", "avg", "max", "stddev", "p50", "p99", "p99.9", "lost")
@@ -38,6 +38,7 @@ def results(documents: Sequence[RunDocument]) -> Text:
         text.append_text(tables(blocks))
         if others:
             text.append("\n").append_text(tables(others))
+        _append_proofs(text, group)
         _append_notes(text, group, labels, blocks)
     return text
 
@@ -83,7 +84,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
 
 def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
     words = []
-    for part in ("flow", "guest"):
+    for part in ("flow", "nic", "guest"):
         own = _part(document, part)
         others = [_part(other, part) for other in documents]
         for key, value in own.items():
@@ -100,7 +101,7 @@ def _part(document: RunDocument, part: str) -> dict[str, Any]:
 def _word(key: str, value: object) -> str:
     if key.endswith("_ns") and isinstance(value, int):
         return f"{key.removesuffix('_ns')} {value / 1_000:g} us"
-    return str(value) if key in ("direction", "transport") else f"{key} {value}"
+    return str(value) if key in ("direction", "transport") else f"{key.removesuffix('_bytes')} {value}"
 
 
 def metric_block(documents: Sequence[RunDocument], labels: Sequence[str], key: str) -> Block:
@@ -184,6 +185,39 @@ def _instrument_row(document: RunDocument, label: str, result: InstrumentResult)
 
 def _achieved(load: LoadResult) -> str:
     return load.shortfall.removeprefix("achieved ") if load.shortfall else bit_rate(load.achieved_bps or 0)
+
+
+def proof(evidence: Sequence[Evidence]) -> str:
+    """In one line, how it is known that the packets went the way that the run says; what was refuted comes first."""
+    refuted = [item.what for item in evidence if not item.ok]
+    kinds = (("moved as they must", "or more"), ("stood still", "at most"))
+    counted = [(words, sum(item.ok and item.rule.endswith(end) for item in evidence)) for words, end in kinds]
+    parts = [f"NOT so: {what}" for what in refuted]
+    parts += [f"{number} counters {words}" for words, number in counted if number]
+    parts += [item.what for item in evidence if item.ok and item.before is None]
+    return " · ".join(parts)
+
+
+def _append_proofs(text: Text, documents: Sequence[RunDocument]) -> None:
+    """One line for each attachment: its first run with evidence, unless another run's was refuted."""
+    chosen: dict[str, RunDocument] = {}
+    for document in documents:
+        better = any(not item.ok for item in document.evidence)
+        if document.evidence and (document.attachment not in chosen or better):
+            chosen[document.attachment] = document
+    if not chosen:
+        return
+    text.append("\n which way the packets went\n", "bold")
+    width = max(map(len, chosen))
+    for attachment, document in chosen.items():
+        broken = any(not item.ok for item in document.evidence)
+        first = f" {MARKS['invalid'] if broken else MARKS['valid']}{printable(attachment):<{width}}  "
+        paragraph(text, first, proof(document.evidence), STYLES["invalid"] if broken else "")
+    shared = sum("reused" in document.env for document in documents)
+    if shared:
+        paragraph(
+            text, "   ", f"{shared} of {len(documents)} runs reused the attachment and guests of a run before", "dim"
+        )
 
 
 def _append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[str], blocks: Sequence[Block]) -> None:

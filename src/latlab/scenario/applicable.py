@@ -96,8 +96,9 @@ def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         return f"a guest of {guest.cpus} CPUs does not fit into an emulated host of {bench.cpus}"
     if has_guest and guest.count * guest.memory_mib + HOST_MEMORY_MIB > bench.memory_mib:
         guests = "a guest does" if guest.count == 1 else f"{guest.count} guests do"
+        size = format_size(guest.memory_mib * MIB)
         return (
-            f"{guests} not fit, of {format_size(guest.memory_mib * MIB)} each, into an emulated host of "
+            f"{guests} not fit, of {size}{' each' * (guest.count > 1)}, into an emulated host of "
             f"{format_size(bench.memory_mib * MIB)}, which needs {HOST_MEMORY_MIB}MiB for itself"
         )
     return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,9 +31,33 @@ MAX_POINTS = 10_000
 Vhost = Literal["auto", "on", "off"]
 """Whether the kernel's vhost serves the guest's NIC, or QEMU itself; `auto`: on where /dev/vhost-net is there."""
 
+VHOST: Any = Field(default="auto", description="the kernel's vhost moves the packets, not QEMU; auto: if it is there")
+QUEUES: Any = Field(
+    default=1, ge=1, le=64, description="pairs of queues of the guest's NIC; at most one for each of its CPUs"
+)
+"""What attachments by way of a virtio NIC and a tap device have in common."""
+
 
 class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after the first version: at their defaults they are no part of a point's identity, so that runs
+    of older versions keep theirs."""
+
+    def stable(self) -> dict[str, Any]:
+        """All that tells this value from others, as JSON values: the same in every version."""
+        values = self.model_dump(mode="json")
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in self.LATER and value == field.get_default(call_default_factory=True):
+                continue
+            if isinstance(value, tuple):
+                found[name] = [v.stable() if isinstance(v, Model) else v for v in value]
+            else:
+                found[name] = value.stable() if isinstance(value, Model) else values[name]
+        return found
 
 
 class Baseline(Model):
@@ -48,30 +72,25 @@ class User(Model):
     kind: Literal["user"] = "user"
 
 
-class Virtio(Model):
-    """What every attachment by way of a virtio NIC and a tap device may choose."""
-
-    vhost: Vhost = Field(
-        default="auto", description="the kernel's vhost moves the packets, not QEMU; auto: if it is there"
-    )
-    queues: int = Field(
-        default=1, ge=1, le=64, description="pairs of queues of the guest's NIC; at most one for each of its CPUs"
-    )
-
-
-class TapBridge(Virtio):
+class TapBridge(Model):
     """A tap device and the NIC as ports of a kernel bridge."""
 
+    LATER = frozenset({"queues"})
     kind: Literal["tap-bridge"] = "tap-bridge"
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
 
 
-class Macvtap(Virtio):
+class Macvtap(Model):
     """A macvtap device on top of the NIC: no bridge, the NIC's own MAC filter decides."""
 
+    LATER = frozenset({"queues"})
     kind: Literal["macvtap"] = "macvtap"
     mode: Literal["bridge", "private", "vepa", "passthru"] = Field(
         default="bridge", description="what macvtap devices on one NIC may say to each other, as in `ip link`"
     )
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
 
 
 Attachment = Annotated[Baseline | User | TapBridge | Macvtap, Field(discriminator="kind")]
@@ -170,6 +189,7 @@ Instrument = Annotated[Probe | Netperf | Ping, Field(discriminator="kind")]
 class Guest(Model):
     """The virtual machine, and how many of it are attached in the same way. The first is measured."""
 
+    LATER = frozenset({"count"})
     count: int = Field(
         default=1,
         ge=1,
@@ -182,6 +202,8 @@ class Guest(Model):
 
 class Point(Model):
     """One fully resolved combination. `repeat` counts from 1 and is no part of the identity."""
+
+    LATER = frozenset({"nic"})
 
     attachment: Attachment
     flow: Flow
@@ -197,7 +219,8 @@ class Point(Model):
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
 
     def canonical(self) -> str:
-        return json.dumps(self.model_dump(mode="json", exclude={"repeat"}), sort_keys=True, separators=(",", ":"))
+        values = {name: value for name, value in self.stable().items() if name != "repeat"}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 class Header(Model):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from latlab.scenario.applicable import applicable
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.model import Netperf, Ping, Point, Probe, Scenario
-from latlab.scenario.points import expand, point_label, point_slug, varying_keys
+from latlab.scenario.points import expand, point_label, point_slug, same_set_up, varying_keys
 
 NS_PER_SECOND = 1_000_000_000
 
@@ -74,7 +74,8 @@ def make_plan(scenario: Scenario, bench: EmulatedBench | LocalBench) -> Plan:
         if reason is not None:
             left_out.append(LeftOut(point, label, reason))
         else:
-            seconds = estimate_seconds(point, bench.kind)
+            shared = bool(scenario.reuse_guest and planned and same_set_up(planned[-1].point, point))
+            seconds = estimate_seconds(point, bench.kind, set_up=not shared)
             planned.append(PlannedPoint(len(planned) + 1, point, label, point_slug(point, varying), seconds))
     total = sum(p.seconds for p in planned) + (BENCH_UP_SECONDS[bench.kind] if planned else 0.0)
     return Plan(tuple(planned), tuple(left_out), total, sum(sample_bytes(p.point) for p in planned))
@@ -85,10 +86,10 @@ def sample_bytes(point: Point) -> int:
     return sum(point.flow.count * SAMPLE_BYTES for instrument in point.instruments if isinstance(instrument, Probe))
 
 
-def estimate_seconds(point: Point, bench_kind: str) -> float:
-    """How long one point takes on a bench of this kind ("emulated" or "local"), in seconds."""
-    seconds = ATTACH_SECONDS[bench_kind]
-    if point.attachment.kind != "baseline":
+def estimate_seconds(point: Point, bench_kind: str, *, set_up: bool = True) -> float:
+    """How long one point takes on a bench of this kind ("emulated" or "local"), in seconds; `set_up`: from scratch."""
+    seconds = ATTACH_SECONDS[bench_kind] if set_up else 0.0
+    if set_up and point.attachment.kind != "baseline":
         seconds += GUEST_BOOT_SECONDS[bench_kind]
     if point.load is not None:
         seconds += LOAD_SECONDS
