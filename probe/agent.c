@@ -35,6 +35,7 @@ struct agent {
 	struct journal *journal;
 	struct buf input, output;
 	struct child *children;
+	uint8_t greeting[FRAME_GREETING];
 	int greeted;
 	int leaving;	/* the controller went, or we were told to go */
 };
@@ -202,17 +203,27 @@ static void handle_input(struct agent *a, const struct buf *recovered)
 		buf_consume(&a->input, frame_find_greeting(buf_head(&a->input), a->input.len, &found));
 		if (!found)
 			return;
-		buf_append(&a->output, buf_head(&a->input), FRAME_GREETING);
+		memcpy(a->greeting, buf_head(&a->input), FRAME_GREETING);
+		buf_append(&a->output, a->greeting, FRAME_GREETING);
 		buf_consume(&a->input, FRAME_GREETING);
 		a->greeted = 1;
 		say_hello(a, recovered);
 	}
 
-	while ((ok = frame_parse(buf_head(&a->input), a->input.len, &f)) > 0) {
-		handle(a, &f);
-		buf_consume(&a->input, f.size);
+	for (;;) {
+		ok = frame_parse(buf_head(&a->input), a->input.len, &f);
+		if (ok > 0) {
+			handle(a, &f);
+			buf_consume(&a->input, f.size);
+		} else if (ok < 0 && a->input.len >= FRAME_GREETING &&
+			   !memcmp(buf_head(&a->input), a->greeting, FRAME_GREETING)) {
+			/* A controller repeats its greeting until it is heard. */
+			buf_consume(&a->input, FRAME_GREETING);
+		} else {
+			break;
+		}
 	}
-	if (ok < 0) {
+	if (ok < 0 && !frame_may_greet(buf_head(&a->input), a->input.len)) {
 		fprintf(stderr, "latlab-probe agent: the controller's stream is not ours\n");
 		a->leaving = 1;
 	}

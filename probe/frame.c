@@ -51,6 +51,13 @@ int frame_append(struct buf *out, uint8_t type, uint32_t id, const void *payload
 	return err ? err : buf_append(out, payload, len);
 }
 
+int frame_may_greet(const uint8_t *data, size_t len)
+{
+	const size_t magic = sizeof(FRAME_MAGIC) - 1;
+
+	return len < FRAME_GREETING && !memcmp(data, FRAME_MAGIC, len < magic ? len : magic);
+}
+
 size_t frame_find_greeting(const uint8_t *data, size_t len, int *found)
 {
 	const size_t magic = sizeof(FRAME_MAGIC) - 1;

@@ -57,6 +57,9 @@ int frame_parse(const uint8_t *data, size_t len, struct frame *f);
 /* 0 or -ENOMEM. */
 int frame_append(struct buf *out, uint8_t type, uint32_t id, const void *payload, size_t len);
 
+/* Whether these bytes are the beginning of a greeting that is not whole yet. */
+int frame_may_greet(const uint8_t *data, size_t len);
+
 /* Bytes to throw away before a greeting; sets *found when a whole greeting stands there. */
 size_t frame_find_greeting(const uint8_t *data, size_t len, int *found);
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from latlab.errors import CommandError, HostError
+from latlab.hosts import frames
 from latlab.hosts.commands import KEPT_OUTPUT, KEPT_SETUP, CommandLog, CommandRecord
 from latlab.hosts.host import Host
 from tests.yard import Yard, alive, eventually
@@ -290,6 +291,35 @@ def test_closing_ends_what_runs_however_deaf(yard: Yard) -> None:
     assert deaf.pid
     assert not alive(deaf.pid)
     assert not alive(int(deaf.stdout))
+    assert yard.journals == []
+
+
+def test_a_greeting_that_is_repeated_is_heard_once(yard: Yard) -> None:
+    """A controller repeats it until it is heard; later ones may arrive when the conversation has begun, in pieces."""
+    stream = yard.stream()
+    decoder = frames.Decoder(b"repeated")
+    for piece in (decoder.greeting, decoder.greeting, decoder.greeting[:5], decoder.greeting[5:]):
+        stream.write(piece)
+        time.sleep(0.05)
+    stream.write(frames.encode(frames.START, 1, frames.encode_command(["echo", "here"])) + decoder.greeting)
+    heard: list[frames.Frame] = []
+    while not any(frame.kind == frames.EXIT for frame in heard):
+        data = stream.read()
+        assert data
+        heard += decoder.feed(data)
+    assert [frame.kind for frame in heard].count(frames.HELLO) == 1
+    assert b"".join(frame.payload for frame in heard if frame.kind == frames.STDOUT) == b"here\n"
+    assert stream.last_words == ""
+
+
+def test_another_controller_s_greeting_ends_the_conversation(yard: Yard) -> None:
+    """Of a controller that died so suddenly that its end was not seen: what ran for it must not run on."""
+    host = yard.host()
+    sleeps = host.start(["sleep", "60"])
+    assert eventually(lambda: sleeps.pid)
+    host.channel._write(frames.Decoder(b"somebody").greeting)
+    assert eventually(lambda: not alive(sleeps.pid or 0))
+    assert eventually(lambda: host.channel.lost)
     assert yard.journals == []
 
 

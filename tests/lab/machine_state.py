@@ -6,6 +6,8 @@ and what bridges have learnt (caches, gone with the interfaces); lock files (emp
 sysctls that count or that the kernel changes by itself (`MOVING_SYSCTLS`). Journals and folders of agents that live are
 theirs; of dead ones they are leftovers. A machine that cannot be read fails the test: two empty states would be equal.
 
+`python -m tests.lab.machine_state` prints it as JSON, so that a test can ask for it inside an emulated host too.
+
 Where something else makes interfaces or namespaces meanwhile, LATLAB_LAB_IGNORE holds the beginnings of their names,
 separated by blanks.
 """
@@ -15,7 +17,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -62,6 +66,13 @@ def read_state() -> State:
         "interrupt affinities": frozenset(_interrupt_affinities()),
         "folders": frozenset(_left_folders()),
         "journals": frozenset(_left_journals()),
+        "drivers": frozenset(_drivers()),
+        "features": frozenset(_features()),
+        "mounts": frozenset(_mounts()),
+        "BPF pins": frozenset(_pins()),
+        "BPF programs": frozenset(_programs()),
+        "hugepages": frozenset(_hugepages()),
+        "Open vSwitch": frozenset(_open_vswitch()),
         "state files": frozenset(p.name for p in _state_folder().glob("kept-*")),
     }
     empty = [part for part in NEVER_EMPTY if not state[part]]
@@ -178,5 +189,68 @@ def _left_folders() -> Iterable[str]:
             yield path.name
 
 
+def _drivers() -> Iterable[str]:
+    """Of each PCI device: its driver, the one that it is reserved for, and its virtual functions."""
+    for device in sorted(Path("/sys/bus/pci/devices").glob("*")):
+        driver = (device / "driver").resolve().name if (device / "driver").exists() else "none"
+        found = [_text(device / name) for name in ("driver_override", "sriov_numvfs", "sriov_drivers_autoprobe")]
+        yield f"{device.name}: {driver} {' '.join(found)}"
+
+
+def _features() -> Iterable[str]:
+    """Offloads and queues of each interface that can be asked."""
+    for name in sorted(_names("/sys/class/net")):
+        if name.startswith(IGNORED):
+            continue
+        for words in (("--json", "-k", name), ("-l", name)):
+            done = subprocess.run(["ethtool", *words], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                yield f"{name}: {done.stdout}"
+
+
+def _mounts() -> Iterable[str]:
+    return (line for line in _text(Path("/proc/self/mounts")).splitlines() if " /run/netns" not in line)
+
+
+def _pins() -> Iterable[str]:
+    return (str(path) for path in Path("/sys/fs/bpf").rglob("*"))
+
+
+def _programs() -> Iterable[str]:
+    """XDP programs that are loaded, wherever they are attached or pinned."""
+    if shutil.which("bpftool") is None:
+        return
+    for program in json.loads(_output("bpftool", "-j", "prog", "show") or "[]"):
+        if program["type"] == "xdp":
+            yield f"{program['id']} {program.get('name')}"
+
+
+def _hugepages() -> Iterable[str]:
+    for file in sorted(Path("/sys/kernel/mm/hugepages").glob("*/nr_hugepages")):
+        yield f"{file.parent.name}: {_text(file)}"
+
+
+def _open_vswitch() -> Iterable[str]:
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        if _text(file).startswith(("ovs-", "ovsdb-")):
+            yield f"process {_text(file)}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""  # this device has no such file, or it is gone
+
+
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def state_from(text: str) -> State:
+    """What `python -m tests.lab.machine_state` printed somewhere else."""
+    return {part: frozenset(lines) for part, lines in json.loads(text).items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps({part: sorted(lines) for part, lines in read_state().items()}) + "\n")

@@ -287,7 +287,7 @@ def test_a_guest_that_does_not_start_fails_its_points_only(run: Callable[..., Co
     )
     assert command.process.returncode == 4
     assert by_attachment(tmp_path) == {"macvtap": "failed", "baseline": "done"}
-    assert "guest: QEMU ended: qemu: cannot set up guest memory" in command.stderr
+    assert "guest: QEMU ended with exit code 1: qemu: cannot set up guest memory" in command.stderr
 
 
 def test_the_terminal_is_closed(start: Start, tmp_path: Path) -> None:

@@ -94,12 +94,12 @@ def test_first_answer_within_five_seconds(host: Host, kernel: Kernel) -> None:
 
 
 def test_a_device_that_is_impossible(host: Host, kernel: Kernel) -> None:
-    with pytest.raises(GuestError, match=r"guest: QEMU ended: .*no-such-device"):
+    with pytest.raises(GuestError, match=r"guest: QEMU ended with exit code 1: .*no-such-device"):
         start_machine(host, replace(guest(kernel), devices=("-device", "no-such-device")))
 
 
 def test_an_initramfs_that_is_missing(host: Host, kernel: Kernel) -> None:
-    with pytest.raises(GuestError, match=r"guest: QEMU ended: .*/no/such/file"):
+    with pytest.raises(GuestError, match=r"guest: QEMU ended with exit code 1: .*/no/such/file"):
         start_machine(host, replace(guest(kernel), initramfs=Path("/no/such/file")))
 
 
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_opened_for_it(host: Host, kernel: Kernel) -> None
 def test_a_kernel_that_is_none(host: Host, kernel: Kernel, tmp_path: Path) -> None:
     image = tmp_path / "vmlinuz-garbage"
     image.write_bytes(os.urandom(100_000))
-    with pytest.raises(GuestError, match=r"guest: QEMU ended: .*(kernel|header|image)"):
+    with pytest.raises(GuestError, match=r"guest: QEMU ended with exit code 1: .*(kernel|header|image)"):
         start_machine(host, replace(guest(kernel), kernel=image))
 
 

@@ -137,8 +137,10 @@ class Machine:
         # Its sockets may have been heard to break before its end was.
         if self._qemu and self._qemu.wait_until_ended(1):
             self._qemu.wait()  # a QEMU that could not even be started says so here
+            code = self._qemu.exit_code or 0
+            how = f"QEMU was ended by signal {-code}" if code < 0 else f"QEMU ended with exit code {code}"
             if words := self._qemu.stderr.strip():
-                return f"{name}: QEMU ended: {words.splitlines()[-1]}"
+                return f"{name}: {how}: {words.splitlines()[-1]}"
         lines = self.console().strip().splitlines()
         panic = next((n for n, line in enumerate(lines) if "Kernel panic" in line), None)
         shown = lines[-EARLY_DEATH_LINES:] if panic is None else lines[panic : panic + 1]

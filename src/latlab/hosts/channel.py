@@ -19,6 +19,7 @@ from latlab.hosts import frames, interrupt
 from latlab.hosts.stream import Stream
 
 GOODBYE_LIMIT_S = 60
+GREETING_INTERVAL_S = 1.0
 """Undoing takes its time on a slow machine; an agent gives each command 15 s."""
 
 CHECK_S = 0.1
@@ -156,8 +157,11 @@ class Channel:
         self._lost = False
         self._reader = threading.Thread(target=self._read, name=f"latlab {name}", daemon=True)
         self._reader.start()
-        self._write(self._decoder.greeting)
-        self._hello.wait_for(lambda: self._facts is not None, greeting_timeout_s)
+        limit = time.monotonic() + greeting_timeout_s
+        while self._facts is None and not self._lost and (left_s := limit - time.monotonic()) > 0:
+            # Again and again: an agent that is still undoing for a controller that died does not hear us.
+            self._write(self._decoder.greeting)
+            self._hello.wait_for(lambda: self._facts is not None, min(left_s, GREETING_INTERVAL_S))
         if self._facts is None:
             self.close()
             if words := stream.last_words:
