@@ -64,7 +64,11 @@ def inside(bench: Path, folder: Path, *words: str) -> str:
 def state(bench: Path, folder: Path) -> State:
     # The emulated host sees this machine's files, and so these very tests.
     script = f"cd {ROOT} && exec {sys.executable} -B -m tests.lab.machine_state"
-    return state_from(inside(bench, folder, "sh", "-c", script))
+    ours = {path.name for path in Path("/tmp").iterdir()}
+    found = state_from(inside(bench, folder, "sh", "-c", script))
+    ours |= {path.name for path in Path("/tmp").iterdir()}
+    # It sees this machine's own /tmp too, where other agents live.
+    return {**found, "folders": found["folders"] - ours}
 
 
 def kill_in_the_middle(kind: str, bench: Path, folder: Path, moment_s: float) -> None:
