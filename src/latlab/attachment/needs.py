@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from latlab.needs import Need, OnlyWith
-from latlab.needs.kernel import Device, KernelOption, Module
+from latlab.needs.kernel import XDP_PROTOCOL, Device, KernelOption, Module
 from latlab.needs.machine import Hugepages, Linked, Memlock, Privilege, Program
 from latlab.needs.nic import GuestDriver, Iommu, NativeXdp, OwnGroup, PciNic, Queues, SrIov
 
@@ -19,7 +19,7 @@ OVS_PROGRAMS: tuple[Need, ...] = (
     Program("ovs-vswitchd", "openvswitch-switch", "openvswitch-switch"),
     Program("ovsdb-server", "openvswitch-switch", "openvswitch-switch"),
 )
-XDP_SOCKETS = KernelOption("CONFIG_XDP_SOCKETS", "AF_XDP", protocol="XDP")
+XDP_SOCKETS = KernelOption("CONFIG_XDP_SOCKETS", "AF_XDP", protocol=XDP_PROTOCOL)
 
 BENCH: tuple[Need, ...] = (Privilege(), Program("ip", "iproute2"), Program("ethtool", "ethtool"))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from latlab.errors import HostError
+from latlab.hosts.channel import Facts
 from latlab.hosts.host import Host, Result
 
 Run = Callable[[Sequence[str]], Result]
@@ -43,7 +44,7 @@ class Files:
 
 
 def on_this_machine(argv: Sequence[str]) -> Result:
-    """Without an agent, which would undo what a dead one has left: that is a change."""
+    """Without an agent."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     try:
         done = subprocess.run(
@@ -55,6 +56,25 @@ def on_this_machine(argv: Sequence[str]) -> Result:
     except subprocess.TimeoutExpired:
         return Result(NOT_THERE, "", f"it did not end within {LIMIT_S} s")
     return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+class OnlyLooking(Host):
+    """This machine, for what asks a host and changes nothing. There is no agent behind it, so it can start nothing, and
+    what a dead agent has left stays as it is: undoing that is a change.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.netns = name, None
+        found = os.uname()
+        cpus = len(os.sched_getaffinity(0))
+        self._facts = Facts("", os.getpid(), os.geteuid(), found.machine, found.release, "", cpus, [])
+
+    @property
+    def facts(self) -> Facts:
+        return self._facts
+
+    def run_plain(self, argv: Sequence[str], *, feed: bytes | None = None, timeout_s: float = 60) -> Result:  # noqa: ARG002
+        return on_this_machine(argv)
 
 
 def on_host(host: Host) -> Run:
@@ -102,3 +122,10 @@ def find_nodes(run: Run, paths: Iterable[str], *, depth: int = 0) -> dict[str, N
             access, kind, path, link = parts
             found[path] = Node(kind, link, access == "r")
     return found
+
+
+def find_paths(run: Run, folder: str, patterns: Sequence[str], *, depth: int) -> list[str]:
+    """What is in a folder and matches one of the patterns (whole paths; `*` matches slashes too). One command."""
+    alternatives = [word for pattern in patterns for word in ("-o", "-path", pattern)][1:]
+    done = run(["find", folder, "-maxdepth", str(depth), "(", *alternatives, ")", "-print"])
+    return sorted(done.stdout.splitlines())

@@ -20,6 +20,8 @@ BASE_FILES = ("/proc/cmdline", "/proc/self/status", "/proc/self/limits", "/proc/
               "/proc/net/protocols", "/etc/os-release")  # fmt: skip
 BASE_OPTIONS = ("CONFIG_NET", "CONFIG_MODULES")
 """The first is in every configuration: without it there is none to be seen."""
+NAMED_OTHERWISE = {"8021q": "CONFIG_VLAN_8021Q"}
+OWN_CONFIG = "/proc/config.gz"
 _CHANNELS = re.compile(r"^(?:Combined|RX):\s+([0-9]{1,9})$", re.MULTILINE)
 
 
@@ -33,6 +35,7 @@ class Wanted:
     """Names, or absolute paths."""
     modules: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    """Beside those of modules that are not found."""
     linked: tuple[str, ...] = ()
     """Programs whose shared libraries matter."""
     guest_modules: tuple[str, ...] = ()
@@ -44,6 +47,11 @@ class Wanted:
 
 def together(parts: Iterable[Wanted]) -> Wanted:
     return reduce(lambda a, b: a | b, parts, Wanted())
+
+
+def option_of(module: str) -> str:
+    """The kernel option that builds a module."""
+    return NAMED_OTHERWISE.get(module, f"CONFIG_{module.upper()}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,8 @@ class HostFacts:
     modules: frozenset[str] = frozenset()
     """Of those that were wanted: what the kernel has, loaded, to be loaded, or built in."""
     options: Mapping[str, str] | None = None
-    """Of those that were wanted: the ones set (`y`, `m`, or a value). None: its configuration is not to be seen."""
+    """Of those that were wanted: the ones set (`y`, `m`, or a value). None: its configuration is not to be seen, or
+    nothing was wanted of it."""
     linked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Program -> names of its libraries: `libxdp.so.1`."""
     guest_modules: frozenset[str] = frozenset()
@@ -113,17 +122,19 @@ def look(
     paths = {f"{folder}/{name}": name for name in wanted.programs if "/" not in name for folder in PATHS}
     paths |= {name: name for name in wanted.programs if "/" in name}
     loaded = [f"/sys/module/{name}" for name in wanted.modules]
-    nodes = find_nodes(run, [*wanted.nodes, *paths, *loaded, "/lib/modules/" + kernel])
+    places = [OWN_CONFIG, f"/boot/config-{kernel}", *config]
+    nodes = find_nodes(run, [*wanted.nodes, *paths, *loaded, *places, f"/lib/modules/{kernel}"])
     nodes |= find_nodes(run, [GROUPS, DRIVERS], depth=3)
     own = [f"/sys/class/net/{nic}/device/{name}" for name in ("sriov_totalvfs", "sriov_numvfs")] if nic else []
     files = read_files(run, [*BASE_FILES, *wanted.files, *own]).texts
     modules = _modules(run, wanted.modules, kernel) | {n for n in wanted.modules if f"/sys/module/{n}" in nodes}
+    options = [*wanted.options, *(option_of(name) for name in wanted.modules if name not in modules)]
     programs = frozenset(name for path, name in paths.items() if nodes.get(path, Node("N")).kind == "f")
     return HostFacts(
         bench, kernel, machine, uid, files, nodes,
         programs=programs,
         modules=frozenset(modules),
-        options=_options(run, [*BASE_OPTIONS, *wanted.options], [f"/boot/config-{kernel}", *config]),
+        options=_options(run, options, [p for p in places if p in nodes and nodes[p].readable]),
         linked={name: _libraries(run, name) for name in wanted.linked if name in programs},
         guest_modules=guest_modules,
         nic=_nic(run, nic, files, nodes) if nic else None,
@@ -142,9 +153,11 @@ def _modules(run: Run, names: Sequence[str], kernel: str) -> set[str]:
 
 def _options(run: Run, names: Sequence[str], places: Sequence[str]) -> dict[str, str] | None:
     """The kernel's own copy is believed before a file beside it."""
-    pattern = "|".join(re.escape(name) for name in names)
-    for place in ("/proc/config.gz", *places):
-        done = run(["zgrep", "-hsE", f"^({pattern})=", place])
+    pattern = "|".join(re.escape(name) for name in dict.fromkeys([*BASE_OPTIONS, *names]))
+    for place in places if names else ():
+        # zgrep is a script of several processes: a second in an emulated host, where the file is not compressed.
+        program = "zgrep" if place == OWN_CONFIG else "grep"
+        done = run([program, "-hsE", f"^({pattern})=", place])
         found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", done.stdout, re.MULTILINE))
         if "CONFIG_NET" in found:
             return found

@@ -6,14 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latlab.needs import EMULATED, Missing, Need
-from latlab.needs.host import HostFacts, Wanted
+from latlab.needs.host import HostFacts, Wanted, option_of
 
-NAMED_OTHERWISE = {"8021q": "CONFIG_VLAN_8021Q", "igbvf": "CONFIG_IGBVF"}
-PROTOCOLS = "/proc/net/protocols"
-
-
-def option_of(module: str) -> str:
-    return NAMED_OTHERWISE.get(module, f"CONFIG_{module.upper()}")
+PROTOCOLS, XDP_PROTOCOL = "/proc/net/protocols", "XDP"
 
 
 def kernel_command(facts: HostFacts, *, as_module: bool = False) -> str:
@@ -50,7 +45,7 @@ class Module(Need):
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(modules=(self.name,), options=(option_of(self.name),))
+        return Wanted(modules=(self.name,))
 
     def missing(self, facts: HostFacts) -> Missing | None:
         if self.name in facts.modules or (facts.options or {}).get(option_of(self.name)) == "y":

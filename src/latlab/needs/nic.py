@@ -70,7 +70,7 @@ class Iommu(Need):
         if facts.machine == "x86_64" and TABLES in facts.nodes:
             intel, amd = (f"{TABLES}/{table}" in facts.nodes for table in ("DMAR", "IVRS"))
             if not intel and not amd:
-                why = "the firmware reports none: VT-d or AMD-Vi is off in its set-up, or a virtual machine was given none"
+                why = "the firmware reports none: VT-d or AMD-Vi is off there, or a virtual machine was given none"
                 return why, EMULATED
             if intel and "intel_iommu=on" not in words:
                 return "the kernel argument intel_iommu=on is not set", _set_argument("", "intel_iommu=on ")
