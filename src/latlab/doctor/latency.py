@@ -92,6 +92,8 @@ def _isolation(seen: Machine) -> Finding:
     if isolated:
         return Finding("CPU isolation", state)
     count = _count(seen.facts.text(f"{CPU}/online"))
+    if not count:
+        return Finding("CPU isolation", state)
     if count < SPARE_CPUS:
         few = f"{count} CPU{'' if count == 1 else 's'}, none to spare"
         return Finding("CPU isolation", f"{state}; {few}", "everything else runs on the same CPUs", "use more CPUs")

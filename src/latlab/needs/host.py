@@ -14,7 +14,7 @@ from functools import reduce
 
 from latlab.hosts.look import Node, Run, find_nodes, read_files
 
-PATHS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 GROUPS, DRIVERS = "/sys/kernel/iommu_groups", "/sys/bus/pci/drivers"
 BASE_FILES = ("/proc/cmdline", "/proc/self/status", "/proc/self/limits", "/proc/meminfo", "/proc/filesystems",
               "/proc/net/protocols", "/etc/os-release")  # fmt: skip
@@ -119,7 +119,7 @@ def look(
     guest_modules: frozenset[str] = frozenset(),
 ) -> HostFacts:
     """`config`: where the kernel's configuration may be, beside the usual places."""
-    paths = {f"{folder}/{name}": name for name in wanted.programs if "/" not in name for folder in PATHS}
+    paths = {f"{folder}/{name}": name for name in wanted.programs if "/" not in name for folder in FOLDERS}
     paths |= {name: name for name in wanted.programs if "/" in name}
     loaded = [f"/sys/module/{name}" for name in wanted.modules]
     places = [OWN_CONFIG, f"/boot/config-{kernel}", *config]
@@ -129,16 +129,23 @@ def look(
     files = read_files(run, [*BASE_FILES, *wanted.files, *own]).texts
     modules = _modules(run, wanted.modules, kernel) | {n for n in wanted.modules if f"/sys/module/{n}" in nodes}
     options = [*wanted.options, *(option_of(name) for name in wanted.modules if name not in modules)]
-    programs = frozenset(name for path, name in paths.items() if nodes.get(path, Node("N")).kind == "f")
+    programs = {name for path, name in paths.items() if nodes.get(path, Node("N")).kind == "f"}
+    programs |= _elsewhere(run, [name for name in wanted.programs if name not in programs])
     return HostFacts(
         bench, kernel, machine, uid, files, nodes,
-        programs=programs,
+        programs=frozenset(programs),
         modules=frozenset(modules),
         options=_options(run, options, [p for p in places if p in nodes and nodes[p].readable]),
         linked={name: _libraries(run, name) for name in wanted.linked if name in programs},
         guest_modules=guest_modules,
         nic=_nic(run, nic, files, nodes) if nic else None,
     )  # fmt: skip
+
+
+def _elsewhere(run: Run, names: Sequence[str]) -> set[str]:
+    """Those on the host's own PATH, in other folders than the usual ones."""
+    found = run(["which", *names]).stdout.splitlines() if names else []
+    return {path.rpartition("/")[2] for path in found} & set(names)
 
 
 def _modules(run: Run, names: Sequence[str], kernel: str) -> set[str]:

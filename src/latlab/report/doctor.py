@@ -63,8 +63,8 @@ def doctor_text(found: Diagnosis) -> Text:
 def _numbers(benches: Sequence[BenchState]) -> dict[Missing, int]:
     """Each missing thing once, in the order in which the table names them."""
     numbers: dict[Missing, int] = {}
-    for bench in benches:
-        for state in bench.attachments:
+    for row in zip(*(bench.attachments for bench in benches), strict=True):
+        for state in row:
             for lacking in (*state.missing, *(m for _, m in state.limits)):
                 numbers.setdefault(lacking, len(numbers) + 1)
     return numbers
@@ -72,7 +72,7 @@ def _numbers(benches: Sequence[BenchState]) -> dict[Missing, int]:
 
 def _table(text: Text, benches: Sequence[BenchState], numbers: dict[Missing, int]) -> None:
     kinds = [state.kind for state in benches[0].attachments]
-    label = max(len(kind) for kind in ("attachment", *kinds)) + 4
+    label = max(len(kind) for kind in ("attachment", *kinds)) + 5
     width = max(_NARROWEST, (WIDTH - label) // len(benches))
     head = "".join(f"{clip(bench.name, width - 2):<{width}}" for bench in benches)
     text.append(f"{' attachment':<{label}}{head}".rstrip() + "\n", "bold")
