@@ -13,13 +13,13 @@ from latlab import attachment
 from latlab.attachment import needs
 from latlab.bench import lock
 from latlab.doctor import left_behind
-from latlab.doctor.benches import BenchState, emulated_facts, emulated_state, everything_wanted, local_state
+from latlab.doctor.benches import BenchState, emulated_facts, emulated_state, local_state
 from latlab.doctor.kvm import Trial, findings, trial
+from latlab.guest.initramfs import HOST_MODULES
 from latlab.guest.kernel import Kernel
-from latlab.needs import missing, wanted
-from latlab.needs.host import Wanted
+from latlab.needs import missing
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
-from tests.needs.facts import ABLE, Told
+from tests.needs.facts import ABLE, EVERYTHING, Told
 
 RELEASE = "6.12.1-test"
 QEMU = {"qemu-system-x86_64 --version": "QEMU emulator version 10.0.2 (Debian)"}
@@ -28,8 +28,7 @@ FREE = {
     "ip -j netns list": "[]",
     "ip -j addr show": '[{"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]}]',
 }
-MODULES = ["virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "af_packet", "igb", "kvm_amd", "kvm_intel",
-           "tun", "bridge", "macvtap", "vhost_net", "vfio_pci", "openvswitch", "igbvf", "veth", "8021q"]  # fmt: skip
+MODULES = [*HOST_MODULES, "igb", "kvm_amd", "kvm_intel", "igbvf", *EVERYTHING.modules]
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +77,9 @@ def test_an_emulated_bench_does_what_its_kernel_and_this_machine_s_programs_can(
 
 
 def test_an_emulated_host_can_do_all_ten(tmp_path: Path) -> None:
-    facts = emulated_facts(EmulatedBench(), kernel(tmp_path), ABLE, everything_wanted() | _all_wanted())
+    facts = emulated_facts(EmulatedBench(), kernel(tmp_path), ABLE, EVERYTHING)
     for name in ("BASELINE", "USER", "TAP_BRIDGE", "MACVTAP", "VFIO", "SRIOV", "OVS", "OVS_AFXDP", "OVS_DPDK", "XDP"):
         assert missing((*needs.BENCH, *getattr(needs, name)), facts) == [], name
-
-
-def _all_wanted() -> Wanted:
-    return wanted(need for value in vars(needs).values() if isinstance(value, tuple) for need in value)
 
 
 def test_a_module_that_the_unpacked_kernel_lacks(tmp_path: Path) -> None:

@@ -6,14 +6,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from latlab.attachment import needs
+from latlab.doctor.benches import everything_wanted
 from latlab.hosts.host import Result
 from latlab.hosts.look import NOT_THERE, Node, OnlyLooking
+from latlab.needs import wanted
 from latlab.needs.host import GROUPS, HostFacts, Nic
 from latlab.needs.nic import TABLES
 
 KERNEL = "6.12.1-test"
 DEBIAN = 'PRETTY_NAME="Debian"\nID=debian\n'
 IGB = Nic("eth1", "igb", pci="0000:03:00.0", group="7", total_vfs=7, rx_queues=4, queues_settable=True)
+
+EVERYTHING = everything_wanted() | wanted(
+    need for value in vars(needs).values() if isinstance(value, tuple) for need in value
+)
+"""What the attachments of this version look at, and those that are planned."""
 
 ABLE = HostFacts(
     "local",
@@ -36,11 +44,8 @@ ABLE = HostFacts(
         f"{TABLES}/DMAR": Node("f"),
         f"/lib/modules/{KERNEL}": Node("d"),
     },
-    programs=frozenset(
-        ("ip", "ethtool", "bpftool", "ovs-vswitchd", "ovsdb-server",
-         "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk")
-    ),
-    modules=frozenset(("tun", "bridge", "macvtap", "vhost_net", "vfio_pci", "openvswitch", "veth", "8021q")),
+    programs=frozenset(EVERYTHING.programs),
+    modules=frozenset(EVERYTHING.modules),
     options={"CONFIG_NET": "y", "CONFIG_MODULES": "y", "CONFIG_BPF_SYSCALL": "y", "CONFIG_XDP_SOCKETS": "y",
              "CONFIG_INTEL_IOMMU": "y", "CONFIG_PCI_IOV": "y"},
     linked={"ovs-vswitchd": frozenset(("libc.so.6", "libxdp.so.1"))},

@@ -57,7 +57,7 @@ class BenchState:
 
 def everything_wanted() -> Wanted:
     """What the needs of all attachments look at."""
-    return wanted([Module("veth"), *(need for kind in attachment.KINDS for need in needs_of(kind))])
+    return wanted([Module("veth"), Module("8021q"), *(need for kind in attachment.KINDS for need in needs_of(kind))])
 
 
 def local_state(name: str, bench: LocalBench, here: Host, facts: HostFacts, obstacle: str | None) -> BenchState:
