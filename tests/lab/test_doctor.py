@@ -24,16 +24,15 @@ from latlab.doctor.benches import emulated_facts, everything_wanted
 from latlab.guest.kernel import find_kernel
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.look import on_host, on_this_machine
-from latlab.needs import Need, missing, wanted
+from latlab.needs import missing, wanted
 from latlab.needs.host import HostFacts, Wanted, look
 from latlab.obstacles import site_facts
 from latlab.scenario.bench_model import EmulatedBench
 from tests.lab.latlab_command import Command, latlab, statuses
+from tests.needs.facts import attachments_needs
 
 Start = Callable[..., Command]
-EVERY: dict[str, tuple[Need, ...]] = {
-    name: value for name, value in vars(needs).items() if name.isupper() and isinstance(value, tuple)
-}
+EVERY = attachments_needs()
 ALL: Wanted = wanted(need for value in EVERY.values() for need in value)
 DEAD = "0123456789abcdef.journal"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

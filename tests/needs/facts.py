@@ -10,7 +10,7 @@ from latlab.attachment import needs
 from latlab.doctor.benches import everything_wanted
 from latlab.hosts.host import Result
 from latlab.hosts.look import NOT_THERE, Node, OnlyLooking
-from latlab.needs import wanted
+from latlab.needs import Need, wanted
 from latlab.needs.host import GROUPS, HostFacts, Nic
 from latlab.needs.nic import TABLES
 
@@ -18,10 +18,15 @@ KERNEL = "6.12.1-test"
 DEBIAN = 'PRETTY_NAME="Debian"\nID=debian\n'
 IGB = Nic("eth1", "igb", pci="0000:03:00.0", group="7", total_vfs=7, rx_queues=4, queues_settable=True)
 
-EVERYTHING = everything_wanted() | wanted(
-    need for value in vars(needs).values() if isinstance(value, tuple) for need in value
-)
-"""What the attachments of this version look at, and those that are planned."""
+
+def attachments_needs() -> dict[str, tuple[Need, ...]]:
+    """The tuples of `attachment.needs`, by name: of the attachments of this version, and of those that are planned."""
+    found = {name: value for name, value in vars(needs).items() if name.isupper() and isinstance(value, tuple)}
+    return {name: value for name, value in found.items() if all(isinstance(need, Need) for need in value)}
+
+
+EVERYTHING = everything_wanted() | wanted(need for value in attachments_needs().values() for need in value)
+"""What must be looked at for all of them."""
 
 ABLE = HostFacts(
     "local",

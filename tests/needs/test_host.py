@@ -10,15 +10,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latlab.attachment import needs
 from latlab.hosts.host import Result
 from latlab.hosts.look import Node, find_nodes, find_paths, on_host, on_this_machine, read_files
 from latlab.needs import limits, missing, wanted
 from latlab.needs.host import GROUPS, HostFacts, Wanted, look
 from latlab.needs.kernel import Module
-from tests.needs.facts import KERNEL, Told
+from tests.needs.facts import KERNEL, Told, attachments_needs
 
-ALL = tuple(need for value in vars(needs).values() if isinstance(value, tuple) for need in value)
+ALL = tuple(need for value in attachments_needs().values() for need in value)
 PCI = "../../../0000:03:00.0"
 
 

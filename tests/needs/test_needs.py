@@ -16,9 +16,9 @@ from latlab.needs.kernel import Device, KernelOption, Module
 from latlab.needs.machine import Hugepages, Linked, Memlock, Privilege, Program
 from latlab.needs.nic import TABLES, GuestDriver, Iommu, NativeXdp, OwnGroup, PciNic, Queues, SrIov
 from latlab.scenario.model import Macvtap, TapBridge
-from tests.needs.facts import ABLE, IGB, KERNEL, without_files, without_nodes
+from tests.needs.facts import ABLE, IGB, KERNEL, attachments_needs, without_files, without_nodes
 
-EVERY = {name: value for name, value in vars(needs).items() if name.isupper() and isinstance(value, tuple)}
+EVERY = attachments_needs()
 VETH = Nic("llnic0", "veth")
 GRUB = "sudo update-grub && sudo reboot"
 
@@ -220,6 +220,8 @@ def test_what_one_option_needs_is_asked_for_with_it_alone() -> None:
     assert lacking.what == "/dev/vhost-net"
     assert missing(needs.MACVTAP, facts, Macvtap(vhost="on")) == [lacking]
     assert list(limits(all_of_it, facts)) == [("vhost: on", lacking)]
+    assert list(limits(all_of_it, facts, TapBridge())) == [("vhost: on", lacking)]
+    assert list(limits(all_of_it, facts, TapBridge(vhost="on"))) == [], "that one is missing"
 
 
 def test_the_same_thing_is_missed_once() -> None:

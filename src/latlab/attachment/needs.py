@@ -14,11 +14,16 @@ from latlab.needs.nic import GuestDriver, Iommu, NativeXdp, OwnGroup, PciNic, Qu
 VHOST = OnlyWith("vhost", "on", Device("/dev/vhost-net", "vhost_net"))
 TAP = Device("/dev/net/tun", "tun")
 PASSED_THROUGH: tuple[Need, ...] = (PciNic(), Iommu(), Module("vfio_pci"), OwnGroup(), Memlock())
-OVS_PROGRAMS: tuple[Need, ...] = (
-    # The package starts a switch of its own, which nobody asked for.
-    Program("ovs-vswitchd", "openvswitch-switch", "openvswitch-switch"),
-    Program("ovsdb-server", "openvswitch-switch", "openvswitch-switch"),
+# The package starts a switch of its own, which nobody asked for.
+OVS_PACKAGE = ("openvswitch-switch", "openvswitch-switch")
+OVS_TOOLS = tuple(
+    Program(name, *OVS_PACKAGE) for name in ("ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-appctl", "ovs-dpctl")
 )
+OVS_SWITCH: tuple[Need, ...] = (Program("ovs-vswitchd", *OVS_PACKAGE), *OVS_TOOLS)
+OVS_WITH_DPDK = Program(
+    "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", "openvswitch-switch-dpdk", "openvswitch-switch"
+)
+DPDK_MEMORY = Hugepages(256)
 XDP_SOCKETS = KernelOption("CONFIG_XDP_SOCKETS", "AF_XDP", protocol=XDP_PROTOCOL)
 
 BENCH: tuple[Need, ...] = (Privilege(), Program("ip", "iproute2"), Program("ethtool", "ethtool"))
@@ -29,20 +34,19 @@ TAP_BRIDGE: tuple[Need, ...] = (TAP, Module("bridge"), VHOST)
 MACVTAP: tuple[Need, ...] = (Module("macvtap"), VHOST)
 VFIO: tuple[Need, ...] = (*PASSED_THROUGH, GuestDriver())
 SRIOV: tuple[Need, ...] = (*PASSED_THROUGH, SrIov(), GuestDriver(vf=True))
-OVS: tuple[Need, ...] = (*OVS_PROGRAMS, Module("openvswitch"), TAP, VHOST)
+OVS: tuple[Need, ...] = (*OVS_SWITCH, Module("openvswitch"), TAP, VHOST)
 OVS_AFXDP: tuple[Need, ...] = (
-    *OVS_PROGRAMS,
+    *OVS_SWITCH,
     Linked("ovs-vswitchd", "libxdp.so", "AF_XDP in OVS", "openvswitch-switch"),
     XDP_SOCKETS,
-    Queues(1),
-    TAP,
+    OnlyWith("nic_queues", "one", Queues(1)),
+    OnlyWith("guest", "tap", TAP),
+    OnlyWith("guest", "vhost-user", OVS_WITH_DPDK),
+    OnlyWith("guest", "vhost-user", DPDK_MEMORY),
+    OnlyWith("xdp_mode", "native", NativeXdp()),
+    VHOST,
 )
-OVS_DPDK: tuple[Need, ...] = (
-    Program("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", "openvswitch-switch-dpdk", "openvswitch-switch"),
-    Program("ovsdb-server", "openvswitch-switch", "openvswitch-switch"),
-    Hugepages(512),
-    Memlock(),
-)
+OVS_DPDK: tuple[Need, ...] = (OVS_WITH_DPDK, *OVS_TOOLS, DPDK_MEMORY, OnlyWith("nic", "af-xdp", XDP_SOCKETS))
 XDP: tuple[Need, ...] = (
     KernelOption("CONFIG_BPF_SYSCALL", "eBPF"),
     Program("bpftool", "bpftool"),

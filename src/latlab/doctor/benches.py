@@ -30,6 +30,8 @@ from latlab.needs.kernel import Module
 from latlab.obstacles import needs_of
 from latlab.scenario.applicable import HOST_MEMORY_MIB
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.fields import kinds_of
+from latlab.scenario.model import Attachment
 
 OLDEST_QEMU = 8
 """The first with the 82576 (igb)."""
@@ -125,10 +127,12 @@ def emulated_facts(bench: EmulatedBench, kernel: Kernel, here: HostFacts, look_a
 
 
 def _attachments(needs: Sequence[Need], facts: HostFacts, lacking: list[Missing]) -> tuple[AttachmentState, ...]:
+    """Each with its default options."""
     states = []
-    for kind in attachment.KINDS:
-        found = [*lacking, *missing([*needs, *needs_of(kind)], facts)]
-        states.append(AttachmentState(kind, tuple(dict.fromkeys(found)), tuple(limits(needs_of(kind), facts))))
+    for kind, model in kinds_of(Attachment).items():
+        needed, defaults = [*needs, *needs_of(kind)], model.model_construct()
+        found = dict.fromkeys([*lacking, *missing(needed, facts, defaults)])
+        states.append(AttachmentState(kind, tuple(found), tuple(limits(needed, facts, defaults))))
     return tuple(states)
 
 

@@ -74,10 +74,10 @@ def missing(needs: Sequence[Need], facts: HostFacts, options: object = None) -> 
     return list(dict.fromkeys(m for m in found if m is not None))
 
 
-def limits(needs: Iterable[Need], facts: HostFacts) -> Iterator[tuple[str, Missing]]:
-    """The options that cannot be had (`vhost: on`), each with what is missing for it."""
+def limits(needs: Iterable[Need], facts: HostFacts, options: object = None) -> Iterator[tuple[str, Missing]]:
+    """The other values of options that cannot be had (`vhost: on`), each with what is missing for it."""
     for need in needs:
-        if isinstance(need, OnlyWith) and (found := need.missing(facts)):
+        if isinstance(need, OnlyWith) and not _chosen(need, options) and (found := need.missing(facts)):
             yield str(need), found
 
 
