@@ -52,5 +52,5 @@ def findings(found: Trial) -> tuple[Finding, ...]:
     if found.obstacle is None:
         return (Finding("KVM", "works: a trial guest ran"),)
     cost = "guests are emulated (tcg), some tens of times slower"
-    state = f"does not work: {found.obstacle}" if found.tried else found.obstacle
+    state = f"does not work: {found.obstacle}".rstrip(".") if found.tried else found.obstacle
     return (Finding("KVM", state, cost, found.remedy),)
