@@ -7,6 +7,8 @@ number is somebody's, and those that nobody uses are borrowed: changing it means
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from latlab.attachment.common import load_module, packet_counters
@@ -47,6 +49,7 @@ def attach(site: Site, options: Sriov, guests: int = 1) -> list[Wiring]:
     else:
         link_comes_back(host, nic, found)
         chosen = make_functions(host, physical, guests)
+    refuse_one_group(host, list(chosen.values()))
     wirings = []
     for guest, (number, function) in enumerate(chosen.items()):
         refuse_shared_group(host, function)
@@ -99,6 +102,17 @@ def refuse_without_functions(host: Host, nic: str, physical: PciDevice, guests: 
             f"{physical.functions_limit} at most",
             hint="Attach fewer guests.",
         )
+
+
+def refuse_one_group(host: Host, functions: Sequence[PciDevice]) -> None:
+    """BenchError when two guests would need the same IOMMU group: a group has one owner."""
+    for earlier, function in combinations(functions, 2):
+        if earlier.group and earlier.group == function.group:
+            raise BenchError(
+                f"{host.name}: {earlier.address} and {function.address} are both in IOMMU group {function.group}: they "
+                "cannot go to two guests",
+                hint="Attach one guest, or put the NIC into a slot behind a port with ACS.",
+            )
 
 
 def make_functions(host: Host, physical: PciDevice, count: int) -> dict[int, PciDevice]:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ANSWER_LIMIT_S = 10
 GREETING_LIMIT_S = 60
-"""QEMU listens long before it answers: it makes the machine's devices first, and for VFIO it pins the guest's memory."""
+"""QEMU listens long before it answers: it makes the devices first, and VFIO pins the guest's memory."""
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)  # its errors come to us as exceptions
 
 
