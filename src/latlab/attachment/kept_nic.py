@@ -30,20 +30,20 @@ HAS_CARRIER = 'for try in $(seq 100); do ip link show dev "$0" | grep -q LOWER_U
 _OF_ITSELF = re.compile(r"net\.ipv[46]\.(?:conf|neigh)\.")
 
 
-def link_comes_back(host: Host, nic: str, found: Mapping[str, Any]) -> None:
-    """Defers waiting for the NIC's link, if it has one now: whoever comes next finds it as it was."""
+def comes_back(host: Host, device: PciDevice, nic: str, found: Mapping[str, Any]) -> None:
+    """Defers naming and setting the interface again, `found` as it is now, for when its device has its driver back."""
+    settings_come_back(host, device, nic, found)
+    host.defer(["sh", "-c", COMES_BACK, device.folder, nic])
+
+
+def settings_come_back(host: Host, device: PciDevice, nic: str, found: Mapping[str, Any]) -> None:
+    """Defers setting the interface again, and waiting for its link, if it has one now: whoever comes next finds it."""
     if "LOWER_UP" in found["flags"]:
         host.defer(["sh", "-c", HAS_CARRIER, nic])
-
-
-def comes_back(host: Host, device: PciDevice, nic: str, found: Mapping[str, Any]) -> None:
-    """Defers setting the interface again, `found` as it is now, for when its device is back with the driver it has."""
-    link_comes_back(host, nic, found)
     if "UP" in found["flags"]:
         host.defer(["ip", "link", "set", "dev", nic, "up"])
     for command in _settings(host, device, nic, found):
         host.defer(command)
-    host.defer(["sh", "-c", COMES_BACK, device.folder, nic])
 
 
 def _settings(host: Host, device: PciDevice, nic: str, found: Mapping[str, Any]) -> list[list[str]]:

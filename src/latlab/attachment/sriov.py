@@ -13,7 +13,7 @@ from typing import Any
 
 from latlab.attachment.common import load_module, packet_counters
 from latlab.attachment.iommu import refuse_shared_group, refuse_without_iommu
-from latlab.attachment.kept_nic import comes_back, link_comes_back
+from latlab.attachment.kept_nic import comes_back, settings_come_back
 from latlab.attachment.pci import VF_DRIVERS, PciDevice, device_of, read_devices, release, take, write
 from latlab.attachment.vfio import MODULES, handed_over, vfio_device
 from latlab.attachment.wiring import Evidence, Wiring
@@ -47,7 +47,8 @@ def attach(site: Site, options: Sriov, guests: int = 1) -> list[Wiring]:
     if physical.functions:
         chosen = free_functions(host, nic, physical, guests)
     else:
-        link_comes_back(host, nic, found)
+        # Its driver begins anew, with as many queues as it likes.
+        settings_come_back(host, physical, nic, found)
         chosen = make_functions(host, physical, guests)
     refuse_one_group(host, list(chosen.values()))
     wirings = []

@@ -12,6 +12,10 @@ ip -j addr show dev eth0
 test -d /sys/module/vfio_iommu_type1
 test -d /sys/module/vfio_pci
 ip -j -d -s link show dev eth0
+sysctl -a --pattern '^net\.ipv[46]\.(conf|neigh)\.(eth0|default)\.'
+ethtool --json -k eth0
+ethtool -l eth0
+ethtool -g eth0
 sh -c 'echo "$1" >"$2"' sh 0 /sys/bus/pci/devices/0000:01:00.0/sriov_drivers_autoprobe
 sh -c 'echo "$1" >"$2"' sh 1 /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs
 find /sys/bus/pci/devices/0000:01:00.0/ -maxdepth 2 '(' -type l -o -path '*/net/*' ')' -printf '%p %l\n'
@@ -32,4 +36,5 @@ sh -c 'echo "$1" >"$2"' sh '' /sys/bus/pci/devices/0000:01:10.0/driver_override
 ip link set dev eth0 vf 0 mac 00:00:00:00:00:00
 sh -c 'echo "$1" >"$2"' sh 0 /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs
 sh -c 'echo "$1" >"$2"' sh 1 /sys/bus/pci/devices/0000:01:00.0/sriov_drivers_autoprobe
+ip link set dev eth0 up
 sh -c 'for try in $(seq 100); do ip link show dev "$0" | grep -q LOWER_UP && break; sleep 0.1; done' eth0
