@@ -2,7 +2,8 @@
 """The NIC and its virtual functions given to guests, in one emulated bench that is kept: measured, proven, and given
 back as they were found; also when the controller is killed in the middle.
 
-The hypervisor's NIC is set as somebody might have set it: what a driver makes by itself would come back by itself.
+How long a packet takes is no matter here: the machine may be busy with other things. The hypervisor's NIC is set as
+somebody might have set it: what a driver makes by itself would come back by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.lab.latlab_command import Command
 
 SCENARIO = """
 attachment: [sriov, vfio]
-flow: {period: 5ms, count: 300}
+flow: {period: 5ms, count: 300, timeout: 10s}
 """
 LONG = """
 attachment: ATTACHMENT
@@ -50,8 +51,8 @@ true
 """What may have been changed; not the interface's number, which the kernel counts up."""
 
 LIMIT_S = 280
-MOMENTS = {"binding": "/sys/bus/pci/drivers/vfio-pci/bind", "measuring": "latlab-probe send --udp"}
-"""A command that is just starting when the controller is killed."""
+BINDING = "/sys/bus/pci/drivers/vfio-pci/bind"
+"""The command that is just starting when the controller is killed. Other moments are for test_undo_emulated."""
 
 Latlab = Callable[..., Command]
 
@@ -112,17 +113,16 @@ def test_both_are_measured_and_proven_and_the_machine_is_as_before(latlab: Latla
 
 
 @pytest.mark.timeout(LIMIT_S)
-@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("attachment", ["sriov", "vfio"])
 def test_the_machine_is_as_before_when_the_controller_was_killed(
-    latlab: Latlab, tmp_path: Path, attachment: str, moment: str
+    latlab: Latlab, tmp_path: Path, attachment: str
 ) -> None:
     before = state(latlab)
     path = tmp_path / "long.yaml"
     path.write_text(LONG.replace("ATTACHMENT", attachment))
     command = latlab("run", str(path), "--runs", str(tmp_path / "runs"), "--show-commands")
     limit = time.monotonic() + LIMIT_S / 2
-    while MOMENTS[moment] not in command.stderr:
+    while BINDING not in command.stderr:
         assert command.process.poll() is None, command.stderr
         assert time.monotonic() < limit, command.stderr
         time.sleep(0.05)
