@@ -10,9 +10,7 @@ from __future__ import annotations
 from latlab.attachment.pci import PciDevice, read_devices
 from latlab.errors import BenchError
 from latlab.hosts.host import Host
-
-HARMLESS_DRIVERS = ("", "pcieport", "pci-stub", "shpchp")
-"""With these, or vfio's, a device of the group does no DMA of the host's (`driver_managed_dma` in the kernel)."""
+from latlab.needs.nic import HARMLESS_MATES
 
 CAP_IPC_LOCK = 14
 FIRMWARE_MIB = 64
@@ -71,7 +69,7 @@ def refuse_shared_group(host: Host, device: PciDevice) -> None:
     """BenchError when another device of the IOMMU group is in use: the group is not viable. Names those devices."""
     members = host.run(["ls", f"/sys/kernel/iommu_groups/{device.group}/devices"]).split()
     others = read_devices(host, [address for address in members if address != device.address])
-    held = [o for o in others if o.driver not in HARMLESS_DRIVERS and not o.driver.startswith("vfio")]
+    held = [o for o in others if o.driver not in HARMLESS_MATES and not o.driver.startswith("vfio")]
     if held:
         names = ", ".join(f"{other.address} ({other.driver})" for other in held)
         raise BenchError(

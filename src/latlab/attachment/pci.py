@@ -20,9 +20,6 @@ VFIO = "vfio-pci"
 _ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _ATTRIBUTES = ("driver_override", "sriov_totalvfs", "sriov_numvfs", "sriov_drivers_autoprobe")
 
-VF_DRIVERS = {"igb": "igbvf", "ixgbe": "ixgbevf", "i40e": "iavf", "ice": "iavf", "cxgb4": "cxgb4vf"}
-"""Driver of a physical function -> that of its virtual ones, where it is another one (mlx5_core drives both)."""
-
 
 @dataclass(frozen=True)
 class PciDevice:

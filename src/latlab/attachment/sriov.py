@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from latlab.attachment import needs
 from latlab.attachment.common import load_module, packet_counters
 from latlab.attachment.iommu import refuse_shared_group, refuse_without_iommu
 from latlab.attachment.kept_nic import comes_back, settings_come_back
-from latlab.attachment.pci import VF_DRIVERS, PciDevice, device_of, read_devices, release, take, write
+from latlab.attachment.pci import PciDevice, device_of, read_devices, release, take, write
 from latlab.attachment.vfio import MODULES, handed_over, vfio_device
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.local import refuse_used_nic
@@ -22,9 +23,11 @@ from latlab.bench.site import Site, guest_mac, link, wait_for_carrier
 from latlab.errors import BenchError
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
+from latlab.needs.nic import VF_DRIVERS
 from latlab.scenario.model import Sriov
 
 VLAN_AT = "port"
+NEEDS = needs.SRIOV
 
 NO_MAC = "00:00:00:00:00:00"
 """Of a virtual function whose driver may choose."""
@@ -65,6 +68,7 @@ def attach(site: Site, options: Sriov, guests: int = 1) -> list[Wiring]:
                 reach=site.addresses.guest(guest),
                 mac=guest_mac(guest),
                 devices=vfio_device(function),
+                # Where the table knows no other one, one driver drives both.
                 modules=(VF_DRIVERS.get(physical.driver, physical.driver),),
                 pins_memory=True,
                 notes={

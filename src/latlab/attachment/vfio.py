@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from latlab.attachment import needs
 from latlab.attachment.common import load_module, packet_counters
 from latlab.attachment.iommu import refuse_shared_group, refuse_without_iommu
 from latlab.attachment.kept_nic import comes_back
@@ -26,6 +27,7 @@ from latlab.hosts.host import Host
 from latlab.scenario.model import Vfio
 
 VLAN_AT = "guest"
+NEEDS = needs.VFIO
 MODULES = ("vfio_iommu_type1", "vfio_pci")
 
 
