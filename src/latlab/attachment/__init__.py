@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, macvtap, tap_bridge, user
+from latlab.attachment import baseline, macvtap, sriov, tap_bridge, user, vfio
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
     "user": user,
     "tap-bridge": tap_bridge,
     "macvtap": macvtap,
+    "vfio": vfio,
+    "sriov": sriov,
 }

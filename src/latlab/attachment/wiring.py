@@ -33,6 +33,8 @@ class Wiring:
     files: Mapping[int, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ("virtio_net",)
     """The drivers that the guest's kernel needs for its NIC."""
+    pins_memory: bool = False
+    """Whether QEMU has to lock all of the guest's memory: a device that is the guest's writes into it by itself."""
     gateway: str | None = None
     """The guest's way to the peer, when they are not on one link."""
     icmp_inward: bool = True

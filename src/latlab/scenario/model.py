@@ -21,7 +21,7 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS = ("vfio", "sriov", "ovs", "ovs-afxdp", "ovs-dpdk", "xdp")
+LATER_ATTACHMENTS = ("ovs", "ovs-afxdp", "ovs-dpdk", "xdp")
 """Words that a scenario may use one day: refused with another message than a word nobody knows."""
 
 MAX_POINTS = 10_000
@@ -93,7 +93,22 @@ class Macvtap(Model):
     queues: int = QUEUES
 
 
-Attachment = Annotated[Baseline | User | TapBridge | Macvtap, Field(discriminator="kind")]
+class Vfio(Model):
+    """The whole NIC given to the guest, behind the IOMMU: its driver runs in the guest."""
+
+    kind: Literal["vfio"] = "vfio"
+
+
+class Sriov(Model):
+    """A virtual function of the NIC given to the guest, behind the IOMMU: the NIC itself tells the packets apart."""
+
+    kind: Literal["sriov"] = "sriov"
+    spoof_check: bool = Field(
+        default=True, description="the NIC drops what the guest sends under another MAC or VLAN than its own"
+    )
+
+
+Attachment = Annotated[Baseline | User | TapBridge | Macvtap | Vfio | Sriov, Field(discriminator="kind")]
 
 
 class Flow(Model):
