@@ -19,6 +19,7 @@ from latlab.guest.qmp import Monitor
 from latlab.hosts.channel import Channel
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
+from latlab.hosts.relay import RelayStream
 
 BOOT_LIMIT_S = 60
 EARLY_DEATH_LINES = 6
@@ -71,29 +72,6 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off",
         *spec.devices,
     ]  # fmt: skip
-
-
-class RelayStream:
-    """A stream (see hosts.stream) that a process on another host carries."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    def read(self) -> bytes:
-        return self._process.read()
-
-    def write(self, data: bytes) -> None:
-        if not self._process.running:
-            raise BrokenPipeError("the relay ended")
-        self._process.write(data)
-
-    def close(self) -> None:
-        self._process.close_stdin()
-        self._process.stop()
-
-    @property
-    def last_words(self) -> str:
-        return (self._process.stderr.strip().splitlines() or [""])[-1]
 
 
 class Machine:
