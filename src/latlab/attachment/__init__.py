@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, macvtap, tap_bridge, user
+from latlab.attachment import baseline, existing, macvtap, tap_bridge, user
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
     "user": user,
     "tap-bridge": tap_bridge,
     "macvtap": macvtap,
+    "existing": existing,
 }

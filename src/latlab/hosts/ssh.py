@@ -28,9 +28,14 @@ from latlab.hosts.host import Host, Process, Result
 from latlab.hosts.local import probe_path
 from latlab.hosts.relay import RelayStream
 
-LOOK_S = 0.1
+CONNECTED = "connected"
+LOGIN_LIMIT_S = 60
+AGAIN_S = 0.1
 FIRST_PATIENCE_S, MOST_PATIENCE_S = 3, 20
 """ConnectTimeout of the first attempt, and of a later one: a machine that boots answers nobody, a slow one late."""
+NOT_YET = re.compile("onnection (refused|reset|closed|timed out)|timed out|No route to host|unreachable|Broken pipe")
+"""What ssh says of a machine that is not up, or whose ssh server is not."""
+
 COPY_LIMIT_S = 60
 END_LIMIT_S = 5
 
@@ -77,10 +82,13 @@ class SshTarget:
     first one is taken, and the user's ssh configuration is not read."""
 
 
-def ssh_command(target: SshTarget, folder: str, *, patience_s: int = MOST_PATIENCE_S) -> list[str]:
+def ssh_command(
+    target: SshTarget, folder: str, *, patience_s: int = MOST_PATIENCE_S, says_so: bool = False
+) -> list[str]:
     """ssh's arguments up to, and without, `-- DESTINATION`. `folder` on its host holds the connection's socket. Pure.
 
-    Without `ours`, the user's configuration decides about host keys; nobody is asked, so an unknown one is refused.
+    `says_so`: it prints a word once the connection and its socket are there. Without `ours`, the user's configuration
+    decides about host keys; nobody is asked, so an unknown one is refused.
     """
     options = {
         "BatchMode": "yes",
@@ -94,7 +102,8 @@ def ssh_command(target: SshTarget, folder: str, *, patience_s: int = MOST_PATIEN
         "ClearAllForwardings": "yes",
         "ForwardAgent": "no",
         "ForwardX11": "no",
-        "PermitLocalCommand": "no",
+        "PermitLocalCommand": "yes" if says_so else "no",
+        "LocalCommand": f"echo {CONNECTED}",
         "RemoteCommand": "none",
         "RequestTTY": "no",
         "ControlPersist": "no",
@@ -129,12 +138,15 @@ def refusal(target: SshTarget, words: str) -> tuple[str, str] | None:
         # The lines before it say whether the key is unknown or another than it was.
         changed = "REMOTE HOST IDENTIFICATION HAS CHANGED" in words
         what = "is another than the one that ssh knows" if changed else "is not known to ssh"
-        return f"the host key of {to} {what}", f"Look whether it is the right machine, by hand: ssh {to}"
+        return (
+            f"the host key of {to} {what}",
+            f"Look whether it is the right machine, by hand and as the same user: ssh {to}",
+        )
     if "Could not resolve hostname" in last:
         return last.removeprefix("ssh: "), "Is it a name of ~/.ssh/config, or a host's?"
-    if re.search(r"[Cc]onnection (refused|reset|closed|timed out)|[Tt]imed? ?out|route to host|unreachable", last):
+    if not words.strip() or NOT_YET.search(last):
         return None
-    return f"ssh to {to}: {last}", f"By hand: ssh {to}"
+    return f"ssh to {to}: {last}", f"Look whether it works by hand, as the same user: ssh {to}"
 
 
 class Connection:
@@ -234,9 +246,9 @@ def connect(on: Host, name: str, target: SshTarget, *, limit_s: float = 0,
     until = time.monotonic() + limit_s
     patience_s = float(FIRST_PATIENCE_S if limit_s else MOST_PATIENCE_S)
     while True:
-        options = ssh_command(target, folder, patience_s=int(patience_s))
+        options = ssh_command(target, folder, patience_s=int(patience_s), says_so=True)
         master = on.start([*options, "-M", "-N", "--", target.destination])
-        if _logged_in(on, master, folder):
+        if _logged_in(master):
             return Connection(on, name, target, folder, master)
         words = master.stderr
         if why := refusal(target, words):
@@ -246,17 +258,16 @@ def connect(on: Host, name: str, target: SshTarget, *, limit_s: float = 0,
             waited = f" within {limit_s:g} s" if limit_s else ""
             raise HostError(name, f"it does not answer over ssh{waited}: {last}")
         patience_s = min(patience_s * 1.5, MOST_PATIENCE_S)
-        time.sleep(LOOK_S)
+        time.sleep(AGAIN_S)
 
 
-def _logged_in(on: Host, master: Process, folder: str) -> bool:
-    """Waits for the master's socket, which is there once its login succeeded, or for its end."""
+def _logged_in(master: Process) -> bool:
+    """Waits until the master is connected, or has ended. `ConnectTimeout` limits it until the login has begun."""
     try:
-        while on.run_plain(["test", "-S", f"{folder}/connection"]).exit_code:
-            if master.wait_until_ended(LOOK_S):
-                master.wait()  # an ssh that could not even be started says so here
-                return False
-        return True
+        if master.wait_for_output(CONNECTED, LOGIN_LIMIT_S):
+            return True
+        master.stop()  # an ssh that could not even be started says so here
+        return False
     except BaseException:
         with suppress(HostError):
             master.stop()
