@@ -45,7 +45,7 @@ def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], conso
     except GuestError as error:
         write_text(console, error.console)
         whole = f"The whole console: {console}"
-        error.hint = f"{error.hint} {whole}" if disk else whole
+        error.hint = f"{error.hint} {whole}".strip() if disk else whole
         raise
     try:
         yield list(machines)

@@ -22,6 +22,9 @@ FORMATS = ("qcow2", "raw")
 BOOT_SECTOR_END = "55 aa"
 """The last bytes of the first sector of a disk that a BIOS boots, and of the protective one of a GPT."""
 
+LOCKED = re.compile('Failed to get (shared )?"[a-z ]+" lock')
+"""What QEMU says of an image that another one has open, and writes to."""
+
 MANAGEMENT = "198.19.255.0/24"
 """Of the block set aside for benchmarks (RFC 2544), apart from the bench's own networks; slirp's usual network is that
 of the attachment `user`."""
@@ -105,7 +108,8 @@ def read_image(host: Host, file: str) -> dict[str, Any]:
     if not host.has("qemu-img"):
         raise BenchError(f"qemu-img is not installed on {host.name}", hint="Debian and Ubuntu: apt install qemu-utils")
     result = host.run_plain(["qemu-img", "info", "--output=json", file])
-    if "lock" in result.stderr:
+    # For a raw image it takes no lock; asked for another format it does, before it sees that the image has another one.
+    if LOCKED.search(result.stderr + host.run_plain(["qemu-img", "info", "-f", "qcow2", file]).stderr):
         raise BenchError(
             f"{host.name}: the image {file} is in use by another QEMU",
             hint=f"Stop that guest, or measure a copy. By whom: fuser -v {file}",

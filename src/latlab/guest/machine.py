@@ -122,7 +122,7 @@ class Machine:
                 self._end_qemu()
             hint = "The guest's kernel, memory and CPUs are set in the bench and scenario."
             if spec.disk:
-                hint = e.hint or NO_ANSWER_HINT
+                hint = e.hint or ("" if "QEMU ended" in why else NO_ANSWER_HINT)
             raise GuestError(why, hint=hint, console=console) from e
         self.boot_s = time.monotonic() - started
 
