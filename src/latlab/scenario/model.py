@@ -231,7 +231,7 @@ Instrument = Annotated[Probe | Netperf | Ping, Field(discriminator="kind")]
 class Guest(Model):
     """The virtual machine, and how many of it are attached in the same way. The first is measured."""
 
-    LATER = frozenset({"count"})
+    LATER = frozenset({"count", "image", "ssh_user", "ssh_key", "firmware", "boot_limit_ns"})
     count: int = Field(
         default=1,
         ge=1,
@@ -243,7 +243,7 @@ class Guest(Model):
     image: str | None = Field(
         default=None, description="disk image to boot, qcow2 or raw, never written; none: the guest that latlab makes"
     )
-    ssh_user: str = Field(default="root", description="who logs in to the image: root, or who may use `sudo -n`")
+    ssh_user: str = Field(default="root", description="who logs in to the image: root, or one who may use `sudo -n`")
     ssh_key: str | None = Field(
         default=None, description="file with the private key of that login; none: those that ssh itself takes"
     )
@@ -261,15 +261,7 @@ class Guest(Model):
             raise ValueError("ssh-user is not the name of a user")
         check_path("image", self.image)
         check_path("ssh-key", self.ssh_key)
-        if self.image is None:
-            for key, field in Guest.model_fields.items():
-                if key in IMAGE_FIELDS and getattr(self, key) != field.default:
-                    raise ValueError(f"{key.replace('_', '-')} is of a guest with an image, and there is no image")
         return self
-
-
-IMAGE_FIELDS = ("ssh_user", "ssh_key", "firmware")
-"""Of `Guest`: what means something for an image only."""
 
 
 class Point(Model):
