@@ -22,7 +22,7 @@ from latlab.bench import snapshot
 from latlab.bench.site import Site, link
 from latlab.ends import load_ends, timescales, write_text
 from latlab.errors import LatlabError, UndoError
-from latlab.guest.own import describe
+from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
 from latlab.load import BulkTraffic, running_between
@@ -142,7 +142,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         run.document.env["reused"] = f"attachment and guests of {ready.first_run}"
         progress.step("same guest" if ready.machines else "same set-up")
     else:
-        progress.doing("attaching" if point.attachment.kind == "baseline" else "starting the guest")
+        doing = {"baseline": "attaching", "existing": "reaching the guest"}
+        progress.doing(doing.get(point.attachment.kind, "starting the guest"))
         ready = standing.make(point, site, run.id, run.log("guest-console.log"))
         if ready.machine:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
@@ -152,6 +153,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
     if ready.machine:
         run.document.env["guest"] = describe(ready.machine.host)
         run.document.versions["kernel of the guest"] = ready.machine.host.facts.kernel
+        if ready.wiring.visit:
+            run.document.bench.accelerator = accelerator(ready.machine.host)
     return ready
 
 

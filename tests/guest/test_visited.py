@@ -13,7 +13,7 @@ from latlab.attachment.wiring import Visit
 from latlab.bench.site import Address, Site
 from latlab.errors import BenchError
 from latlab.guest.kernel import Kernel
-from latlab.guest.own import add_missing_addresses, describe, interfaces, os_name
+from latlab.guest.own import accelerator, add_missing_addresses, describe, interfaces, os_name
 from latlab.guest.visited import choose_address, choose_nic
 from latlab.hosts.ssh import SshTarget
 from latlab.rehearsal import rehearsed_site
@@ -120,6 +120,16 @@ def test_what_is_told_of_it() -> None:
         "os": "Debian GNU/Linux 12 (bookworm)",
         "modules": ["8021q", "virtio_net"],
     }
+
+
+@pytest.mark.parametrize(
+    ("clocks", "cpu", "word"),
+    [("kvm-clock tsc acpi_pm\n", "Intel", "kvm"), ("tsc\n", "model name : QEMU TCG CPU version 2.5+\n", "tcg"),
+     ("arch_sys_counter\n", "CPU implementer : 0x41\n", "unknown")],
+)  # fmt: skip
+def test_what_it_runs_under(clocks: str, cpu: str, word: str) -> None:
+    file = "/sys/devices/system/clocksource/clocksource0/available_clocksource"
+    assert accelerator(CannedHost({f"cat {file}": clocks, "cat /proc/cpuinfo": cpu})) == word
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,7 @@ def test_a_guest_that_somebody_else_runs(theirs: TheirGuest, start: Start, tmp_p
     assert_good(run)
     assert_tells_of_the_guest(run)
     assert run["env"]["attachment"] == {"attached": "by its owner"}
+    assert run["bench"]["accelerator"] == "tcg", "as the guest itself says, whatever the bench's own would run under"
     assert any("guest inner0 rx packets" in entry["what"] for entry in run["evidence"])
     assert any("the guest's way to 198.18.77.2 is inner0" in entry["what"] for entry in run["evidence"])
     assert traces(theirs) == clean

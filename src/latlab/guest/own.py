@@ -15,11 +15,23 @@ from latlab.hosts.host import Host
 def describe(guest: Host) -> dict[str, Any]:
     """The guest's kernel, its distribution, and the modules that are loaded, for the run's record."""
     modules = guest.run_plain(["cat", "/proc/modules"]).stdout.splitlines()
+    recovered = [str(entry) for entry in guest.facts.recovered]
     return {
         "kernel": guest.facts.kernel,
         "os": os_name(guest.run_plain(["cat", "/etc/os-release"]).stdout),
         "modules": sorted(line.split()[0] for line in modules if line),
+        # What an agent of ours that was killed in there had left.
+        **({"recovered": recovered} if recovered else {}),
     }
+
+
+def accelerator(guest: Host) -> str:
+    """What a guest that somebody else started runs under: `kvm`, `tcg`, or `unknown`, as far as it can tell itself."""
+    clocks = guest.run_plain(["cat", "/sys/devices/system/clocksource/clocksource0/available_clocksource"]).stdout
+    if "kvm-clock" in clocks.split():
+        return "kvm"
+    # The name that QEMU gives to the processor that it emulates (target/i386/cpu.c, "max").
+    return "tcg" if "QEMU TCG CPU" in guest.run_plain(["cat", "/proc/cpuinfo"]).stdout else "unknown"
 
 
 def os_name(os_release: str) -> str | None:

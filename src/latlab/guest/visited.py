@@ -10,7 +10,7 @@ from typing import Any
 
 from latlab.attachment.wiring import End, Visit
 from latlab.bench.site import Address, Site, wait_for_carrier
-from latlab.errors import BenchError
+from latlab.errors import BenchError, HostError
 from latlab.guest.own import add_missing_addresses, interfaces
 from latlab.hosts.host import Host
 from latlab.hosts.ssh import open_ssh_host
@@ -48,8 +48,11 @@ class Visited:
         return self.end
 
     def kernel_messages(self) -> str:
-        """What its kernel has said so far."""
-        return self.host.run_plain(["sh", "-c", "dmesg"]).stdout
+        """What its kernel has said so far; nothing of a guest that is lost."""
+        try:
+            return self.host.run_plain(["sh", "-c", "dmesg"]).stdout
+        except HostError:
+            return ""
 
     def stop(self) -> None:
         self.host.close()
