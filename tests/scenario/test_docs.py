@@ -15,7 +15,6 @@ from latlab.scenario.load import FlowAsWritten, scenario_from_bytes
 from latlab.scenario.model import (
     LATER_ATTACHMENTS,
     Attachment,
-    Existing,
     Guest,
     Instrument,
     Load,

@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import replace
 from pathlib import Path
 
+from latlab.attachment import needs
 from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Visit, Wiring
 from latlab.bench.site import Site, link
@@ -19,7 +20,7 @@ from latlab.hosts.ssh import SshTarget
 from latlab.scenario.model import Existing
 
 VLAN_AT = "port"
-NEEDS = ()
+NEEDS = needs.EXISTING
 
 
 def attach(site: Site, options: Existing, guests: int = 1) -> list[Wiring]:

@@ -29,9 +29,9 @@ def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     )
 
 
-def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
-    """What may not be done to a guest, or a NIC, that is somebody's."""
-    if point.attachment.kind != "existing":
+def other_bench(kind: str, bench: EmulatedBench | LocalBench) -> str | None:
+    """Why no point of this attachment can be measured on that bench, whatever its machine has; None: it may be."""
+    if kind != "existing":
         if isinstance(bench, LocalBench) and bench.nic_in_use:
             return "the bench's NIC is in use by its owner (nic-in-use): only an existing guest is measured on it"
         return None
@@ -39,6 +39,13 @@ def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         return "the emulated host has no network but its own: no guest that runs elsewhere can be reached from it"
     if bench.nic is None:
         return "an existing guest is attached to a NIC that is there already: name nic and peer-nic in the bench's file"
+    return None
+
+
+def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+    """What may not be done to a guest, or a NIC, that is somebody's."""
+    if (reason := other_bench(point.attachment.kind, bench)) or point.attachment.kind != "existing":
+        return reason
     if point.guest.image is not None or point.guest.count > 1:
         return "an existing guest is not started by latlab: guest.image and guest.count are not for it"
     if point.nic != Nic():
