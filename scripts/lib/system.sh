@@ -29,9 +29,19 @@ LIST
 }
 
 # programs_optional: instruments and loads beside the probe. latlab runs without them and says what is not measured.
+# Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
+# lab's tests (dropbear-bin is the program alone, without a service).
 programs_optional() {
-    echo netperf netperf
-    echo iperf3 iperf3
+    cat <<LIST
+netperf netperf
+iperf3 iperf3
+ssh openssh-client
+qemu-img qemu-utils
+dropbear dropbear-bin
+mformat mtools
+LIST
+    # It boots PCs; nothing else has it.
+    [[ $(uname -m) != x86_64 ]] || echo syslinux syslinux
 }
 
 # program_is_fit NAME: there, and of use: QEMU before 8.0 has no igb; a dynamic busybox needs more than itself in a guest.

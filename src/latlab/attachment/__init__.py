@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, macvtap, sriov, tap_bridge, user, vfio
+from latlab.attachment import baseline, existing, macvtap, sriov, tap_bridge, user, vfio
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
@@ -14,4 +14,5 @@ KINDS: dict[str, ModuleType] = {
     "macvtap": macvtap,
     "vfio": vfio,
     "sriov": sriov,
+    "existing": existing,
 }
