@@ -38,6 +38,7 @@ def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], conso
             arch=arch,
             devices=wiring.devices,
             files=wiring.files,
+            shares_memory=wiring.shares_memory,
         )
         for number, wiring in enumerate(wirings)
     ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, macvtap, tap_bridge, user
+from latlab.attachment import baseline, macvtap, ovs, ovs_afxdp, ovs_dpdk, tap_bridge, user
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
     "user": user,
     "tap-bridge": tap_bridge,
     "macvtap": macvtap,
+    "ovs": ovs,
+    "ovs-afxdp": ovs_afxdp,
+    "ovs-dpdk": ovs_dpdk,
 }

@@ -33,6 +33,8 @@ class Wiring:
     files: Mapping[int, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ("virtio_net",)
     """The drivers that the guest's kernel needs for its NIC."""
+    shares_memory: bool = False
+    """Another process of the hypervisor maps the guest's memory: vhost-user."""
     gateway: str | None = None
     """The guest's way to the peer, when they are not on one link."""
     icmp_inward: bool = True

@@ -43,6 +43,8 @@ class MachineSpec:
     """Where the machine's own init puts it."""
     devices: tuple[str, ...] = ()
     files: Mapping[int, str] = field(default_factory=dict)
+    shares_memory: bool = False
+    """Its memory is a file that another process may map."""
 
 
 def command_line(spec: MachineSpec, folder: str) -> list[str]:
@@ -56,7 +58,9 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
         # One TCG thread for each virtual CPU; one alone would let the guest's CPUs wait for each other.
         "-accel", "kvm" if kvm else "tcg,thread=multi",
-        "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options,
+        "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options
+        + (",memory-backend=ram" if spec.shares_memory else ""),
+        *(("-object", f"memory-backend-memfd,id=ram,size={spec.memory_mib}M,share=on") if spec.shares_memory else ()),
         "-cpu", ("host" if kvm else "max") + spec.cpu_options,
         "-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M",
         "-kernel", str(spec.kernel), "-initrd", str(spec.initramfs),

@@ -21,7 +21,7 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS = ("vfio", "sriov", "ovs", "ovs-afxdp", "ovs-dpdk", "xdp")
+LATER_ATTACHMENTS = ("vfio", "sriov", "xdp")
 """Words that a scenario may use one day: refused with another message than a word nobody knows."""
 
 MAX_POINTS = 10_000
@@ -93,7 +93,54 @@ class Macvtap(Model):
     queues: int = QUEUES
 
 
-Attachment = Annotated[Baseline | User | TapBridge | Macvtap, Field(discriminator="kind")]
+class Ovs(Virtio):
+    """Open vSwitch's kernel datapath as a simple bridge."""
+
+    kind: Literal["ovs"] = "ovs"
+
+
+class Polled(Model):
+    """What every attachment by way of Open vSwitch's userspace datapath may choose."""
+
+    pmd_cpu: int | None = Field(
+        default=None, ge=0, le=1023, description="CPU of the thread that polls the ports; none: the hypervisor's last"
+    )
+    pmd_sleep_ns: int = Field(
+        default=0, ge=0, le=10_000_000, description="longest sleep of that thread when there is nothing to do; 0: none"
+    )
+    memory_mib: int = Field(
+        default=256, ge=64, le=65_536, description="huge pages for DPDK, where the guest's NIC is vhost-user"
+    )
+
+
+class OvsAfxdp(Virtio, Polled):
+    """Open vSwitch's userspace datapath on AF_XDP sockets."""
+
+    kind: Literal["ovs-afxdp"] = "ovs-afxdp"
+    guest: Literal["tap", "vhost-user"] = Field(
+        default="tap", description="the guest's port: a tap, through AF_XDP too; or vhost-user, of a build with DPDK"
+    )
+    xdp_mode: Literal["auto", "native", "generic"] = Field(
+        default="auto", description="XDP in the NIC's driver, or after it; auto: native where it works"
+    )
+    nic_queues: Literal["match", "as-found"] = Field(
+        default="match", description="give the NIC as many queues as are read; or leave it as it is, and see"
+    )
+
+
+class OvsDpdk(Polled):
+    """Open vSwitch with DPDK, the guest's NIC vhost-user."""
+
+    kind: Literal["ovs-dpdk"] = "ovs-dpdk"
+    nic: Literal["af-xdp", "af-packet"] = Field(
+        default="af-xdp", description="DPDK's way to the NIC: the kernel's AF_XDP or AF_PACKET sockets"
+    )
+    queues: int = Field(
+        default=1, ge=1, le=64, description="pairs of queues of the guest's NIC; at most one for each of its CPUs"
+    )
+
+
+Attachment = Annotated[Baseline | User | TapBridge | Macvtap | Ovs | OvsAfxdp | OvsDpdk, Field(discriminator="kind")]
 
 
 class Flow(Model):

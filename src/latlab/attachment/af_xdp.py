@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A NIC made ready for AF_XDP sockets: one queue for each socket, whole packets, and nobody else's XDP program.
+
+A socket reads one queue of the NIC. What the NIC puts into a queue without a socket goes to the kernel's stack: lost
+for the switch, and seen by nobody unless somebody counts (see `stray_counters`). What a NIC does for the kernel it does
+beside the packet, and XDP sees the packet alone: a checksum still to be computed and a VLAN tag kept aside are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from latlab.bench.site import Site, link, wait_for_carrier
+from latlab.errors import BenchError, CommandError
+from latlab.hosts.host import Host
+
+SENDS_ASIDE = ("tx-checksum-ipv4", "tx-checksum-ip-generic", "tx-checksum-ipv6", "tx-vlan-hw-insert")
+"""What the other end must do itself, in case the cable is a pair of veth, on which nobody would do it."""
+TAKES_ASIDE = (*SENDS_ASIDE, "rx-vlan-hw-parse")
+
+
+def refuse_other_program(host: Host, nic: str) -> None:
+    """BenchError when somebody's XDP program is on the NIC: ours would replace it."""
+    program = link(host, nic).get("xdp")
+    if program:
+        found = program.get("prog", {})
+        raise BenchError(
+            f"{host.name}: {nic} has an XDP program of somebody else's: {found.get('name') or found.get('id')}",
+            hint=f"If nobody needs it: ip link set dev {nic} xdp off",
+        )
+
+
+def prepare(site: Site, queues: int | None) -> int:
+    """Everything that the NIC and the other end of its cable need; how many queues the NIC has then.
+
+    `queues`: how many it shall have, or None: as many as it is found with. BenchError when it cannot.
+    """
+    host, nic = site.hypervisor, site.nic
+    refuse_other_program(host, nic)
+    features_off(host, nic, TAKES_ASIDE)
+    features_off(site.peer, _below(site.peer, site.peer_nic), SENDS_ASIDE)
+    if queues is not None:
+        _set_queues(host, nic, queues)
+        wait_for_carrier(host, nic)
+    # The programs that load an XDP program leave it there when they are killed, and the NIC promiscuous.
+    host.defer(["ip", "link", "set", "dev", nic, "xdp", "off"])
+    if "PROMISC" not in link(host, nic)["flags"]:
+        host.defer(["ip", "link", "set", "dev", nic, "promisc", "off"])
+    return queues if queues is not None else (current_queues(host, nic) or 1)
+
+
+def _below(host: Host, name: str) -> str:
+    """The interface that a VLAN interface is on; any other is itself."""
+    found = link(host, name)
+    below: str = found["link"] if found.get("linkinfo", {}).get("info_kind") == "vlan" else name
+    return below
+
+
+def features_off(host: Host, nic: str, names: tuple[str, ...]) -> None:
+    """Those that are on and can be changed; what hangs on them comes back with them. BenchError when one stays."""
+    on = features_on(_features(host, nic), names)
+    if not on:
+        return
+    host.change(
+        ["ethtool", "-K", nic, *(word for name in on for word in (name, "off"))],
+        undo=["ethtool", "-K", nic, *(word for name in on for word in (name, "on"))],
+    )
+    left = features_on(_features(host, nic), names)
+    if left:
+        raise BenchError(f"{host.name}: {nic} keeps {', '.join(left)}", hint="AF_XDP needs a NIC that can do without.")
+
+
+def _features(host: Host, nic: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(host.run(["ethtool", "--json", "-k", nic]) or "[{}]")[0]
+    return found
+
+
+def features_on(found: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    """Of these, what `ethtool --json -k` says is on and can be changed. Pure."""
+    return [name for name in names if found.get(name, {}).get("active") and not found[name].get("fixed")]
+
+
+def read_channels(text: str) -> dict[str, tuple[int, int]]:
+    """`ethtool -l`: kind of queue ("rx", "combined", ...) -> (most, now), of those that the NIC has. Pure."""
+    values: dict[str, list[int]] = {}
+    for kind, value in re.findall(r"^(\w+):\s+(\d+)$", text, re.MULTILINE):
+        values.setdefault(kind.lower(), []).append(int(value))
+    return {kind: (both[0], both[1]) for kind, both in values.items() if len(both) == 2 and both[0]}
+
+
+def _channels(host: Host, nic: str) -> dict[str, tuple[int, int]]:
+    return read_channels(host.run_plain(["ethtool", "-l", nic]).stdout)
+
+
+def current_queues(host: Host, nic: str) -> int | None:
+    """How many receive queues are in use; None when the driver does not say: then it has one."""
+    found = _channels(host, nic)
+    used = found.get("combined") or found.get("rx")
+    return used[1] if used else None
+
+
+def _set_queues(host: Host, nic: str, wanted: int) -> None:
+    found = _channels(host, nic)
+    kind = "combined" if "combined" in found else "rx"
+    most, now = found.get(kind, (1, 1))
+    if now == wanted:
+        return
+    if wanted > most:
+        raise BenchError(
+            f"{host.name}: {nic} has {most} queues, and {wanted} are asked for", hint=f"Use `queues: {most}` at most."
+        )
+    try:
+        host.change(
+            ["ethtool", "-L", nic, kind, str(wanted)],
+            undo=["ethtool", "-L", nic, kind, str(now)],
+        )
+    except CommandError as error:
+        raise BenchError(
+            f"{host.name}: {nic} does not take {wanted} queues: {error.stderr}", hint="Use another NIC."
+        ) from error
+    if (set_to := current_queues(host, nic)) not in (None, wanted):
+        raise BenchError(f"{host.name}: {nic} has {set_to} queues, not {wanted}", hint="Use another NIC.")
+
+
+_QUEUE = re.compile(r"^\s*rx(?:_queue_|-|_)?(\d+)(?:\.|_)(?:xdp_)?packets: (\d+)$", re.MULTILINE)
+"""igb, ixgbe, virtio_net, veth: `rx_queue_0_packets`; i40e, ice: `rx-0.packets`; mlx5: `rx0_packets`."""
+
+
+def read_queue_packets(text: str) -> dict[int, int]:
+    """`ethtool -S`: queue -> packets that it has received. Pure; drivers name them each in its own way."""
+    packets: dict[int, int] = {}
+    for queue, count in _QUEUE.findall(text):
+        packets[int(queue)] = max(packets.get(int(queue), 0), int(count))
+    return packets
+
+
+def stray_counters(host: Host, nic: str, read: int) -> dict[str, int]:
+    """What the NIC has received on queues that nobody reads, when the first `read` are."""
+    found = read_queue_packets(host.run_plain(["ethtool", "-S", nic]).stdout)
+    return {f"{nic} rx packets on queue {queue}, round OVS": count for queue, count in found.items() if queue >= read}
