@@ -7,9 +7,25 @@ import pytest
 
 from latlab.scenario.applicable import applicable
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
-from latlab.scenario.model import Attachment, Baseline, Flow, Guest, Load, Macvtap, Nic, Point, Probe, TapBridge, User
+from latlab.scenario.model import (
+    Attachment,
+    Baseline,
+    Flow,
+    Guest,
+    Load,
+    Macvtap,
+    Nic,
+    Ovs,
+    OvsAfxdp,
+    OvsDpdk,
+    Point,
+    Probe,
+    TapBridge,
+    User,
+)  # fmt: skip
 
 FROM_HYPERVISOR = Load(source="hypervisor")
+SWITCHES = (Ovs(), OvsAfxdp(), OvsAfxdp(guest="vhost-user"), OvsDpdk())
 BENCHES = (EmulatedBench(), LocalBench())
 
 
@@ -24,7 +40,7 @@ def point(
 
 
 @pytest.mark.parametrize("bench", BENCHES)
-@pytest.mark.parametrize("attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap()])
+@pytest.mark.parametrize("attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap(), *SWITCHES])
 @pytest.mark.parametrize("load", [None, Load(), Load(direction="opposite", protocol="tcp")])
 def test_what_this_version_is_for_is_not_left_out(
     attachment: Attachment, load: Load | None, bench: EmulatedBench | LocalBench
@@ -50,6 +66,10 @@ def test_what_this_version_is_for_is_not_left_out(
         (point(TapBridge(), load=Load(source="guests")), "no other guest to make the load"),
         (point(TapBridge(), load=Load(source="guests", program="netperf"), guest=Guest(count=2)), "iperf3 only"),
         (point(User(), nic=Nic(mtu_bytes=9000)), "has an MTU of 1500"),
+        (point(OvsAfxdp(), nic=Nic(mtu_bytes=1501)), "packets of up to 1500 bytes"),
+        (point(OvsDpdk(), nic=Nic(mtu_bytes=9000)), "packets of up to 1500 bytes"),
+        (point(OvsAfxdp(guest="vhost-user", vhost="off")), "served by Open vSwitch itself"),
+        (point(OvsDpdk(queues=3), guest=Guest(cpus=2)), "a guest of 2 CPUs uses no more than 2 queues"),
         (point(TapBridge(), Flow(transport="l2", pcp=3)), "no vlan is set"),
         (point(TapBridge(), Flow(size_bytes=1473)), "at most 1472 do"),
         (point(TapBridge(), Flow(transport="udp6", size_bytes=1453)), "at most 1452 do"),

@@ -137,6 +137,12 @@ def read_queue_packets(text: str) -> dict[int, int]:
 
 
 def stray_counters(host: Host, nic: str, read: int) -> dict[str, int]:
-    """What the NIC has received on queues that nobody reads, when the first `read` are."""
-    found = read_queue_packets(host.run_plain(["ethtool", "-S", nic]).stdout)
-    return {f"{nic} rx packets on queue {queue}, round OVS": count for queue, count in found.items() if queue >= read}
+    """Packets that went round the sockets, when the first `read` queues have one each: what the NIC has received on the
+    others, and what reached the kernel's IP layer although it is for another machine (since Linux 5.19).
+    """
+    queues = read_queue_packets(host.run_plain(["ethtool", "-S", nic]).stdout)
+    found = json.loads(host.run(["ip", "-j", "-s", "-s", "link", "show", "dev", nic]) or "[{}]")[0]
+    passed = found.get("stats64", {}).get("rx", {}).get("otherhost_dropped", 0)
+    return {f"{nic} rx packets on queue {queue}, read by nobody": n for queue, n in queues.items() if queue >= read} | {
+        f"{nic} rx packets given to the kernel's stack": int(passed)
+    }

@@ -32,6 +32,10 @@ TOOLS = ("ovsdb-tool", "ovsdb-server", "ovs-vsctl", "ovs-appctl", "ovs-dpctl", "
 CONFIGURE_LIMIT_S = 45
 """A DPDK port takes seconds to come up on an emulated machine."""
 START_LIMIT_S = 20
+COMM_LENGTH = 15
+"""Of a process's name in the kernel."""
+ENOUGH_CPUS, FEW_CPUS_SLEEP_US = 4, 100
+"""With fewer, a thread that never sleeps takes a large part of what the guest, QEMU and the other end need too."""
 LAST_LINES = 5
 
 
@@ -121,15 +125,15 @@ def start(host: Host, *, program: str = PROGRAM, settings: Sequence[str] = ()) -
     host.defer(["rm", "-rf", folder])
     host.run(["mkdir", "-m", "700", folder])
     # Where they put what is not named on their command lines: the bridge's sockets, DPDK's files.
-    places = dict.fromkeys(("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "RUNTIME_DIRECTORY"), folder)
+    places = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "RUNTIME_DIRECTORY")
     # libxdp would pin its dispatcher in /sys/fs/bpf, where it would stay when the daemon is killed.
-    places["LIBXDP_SKIP_DISPATCHER"] = "1"
+    environment = [*(f"{place}={folder}" for place in places), "LIBXDP_SKIP_DISPATCHER=1"]
     host.run(["ovsdb-tool", "create", f"{folder}/conf.db", SCHEMA])
     server = [
         "ovsdb-server", f"{folder}/conf.db", f"--remote=punix:{folder}/db.sock", f"--unixctl={folder}/db.ctl",
         f"--pidfile={folder}/ovsdb.pid", f"--log-file={folder}/ovsdb.log", "-vconsole:off",
     ]  # fmt: skip
-    _wait_for_socket(_start(host, server, f"{folder}/ovsdb.pid", places), host, f"{folder}/db.sock")
+    _wait_for_socket(_start(host, server, f"{folder}/ovsdb.pid", environment), host, f"{folder}/db.sock")
     host.run(switch.vsctl("--no-wait", "init"))
     if settings:
         host.run(switch.vsctl("--no-wait", "set", "Open_vSwitch", ".", *settings))
@@ -137,15 +141,15 @@ def start(host: Host, *, program: str = PROGRAM, settings: Sequence[str] = ()) -
         program, f"unix:{folder}/db.sock", f"--unixctl={switch.control}", f"--pidfile={folder}/vswitchd.pid",
         f"--log-file={folder}/vswitchd.log", "-vconsole:off",
     ]  # fmt: skip
-    return switch, _start(host, daemon, f"{folder}/vswitchd.pid", places)
+    return switch, _start(host, daemon, f"{folder}/vswitchd.pid", environment)
 
 
-def _start(host: Host, argv: list[str], pidfile: str, environment: Mapping[str, str]) -> Process:
-    # It may be dead by then, and its number another process's: only a process that runs this very program is ended.
-    name = argv[0].rpartition("/")[2][:15]
-    host.defer(["start-stop-daemon", "--stop", "--oknodo", "--quiet", "--retry", "TERM/5/KILL/5", "--pidfile", pidfile,
-                "--name", name])  # fmt: skip
-    return host.start(argv, env=environment)
+def _start(host: Host, argv: list[str], pidfile: str, environment: Sequence[str]) -> Process:
+    # It may be dead by then, and its number another process's: only a process of this very name is ended.
+    name = argv[0].rpartition("/")[2][:COMM_LENGTH]
+    stop = ["start-stop-daemon", "--stop", "--oknodo", "--quiet", "--retry", "TERM/5/KILL/5"]
+    host.defer([*stop, "--pidfile", pidfile, "--name", name])
+    return host.start(["env", *environment, *argv])
 
 
 def _wait_for_socket(process: Process, host: Host, path: str) -> None:
@@ -153,7 +157,7 @@ def _wait_for_socket(process: Process, host: Host, path: str) -> None:
     while host.run_plain(["test", "-S", path]).exit_code:
         if not process.running or time.monotonic() > limit:
             raise BenchError(
-                f"{host.name}: {process.argv[0]} does not come up: {process.stderr.strip() or 'it says nothing'}",
+                f"{host.name}: ovsdb-server does not come up: {process.stderr.strip() or 'it says nothing'}",
                 hint="Is there room in /tmp? Its log is there too.",
             )
         time.sleep(0.02)
@@ -165,20 +169,38 @@ def make_taps_of_datapath(host: Host) -> None:
         make_tap(host, name)
 
 
-def polling(host: Host, cpu: int | None, sleep_ns: int) -> list[str]:
-    """Columns of the root record: the CPU whose thread polls the ports (the last one, if none is named), and how long
-    it may sleep when there was nothing to do.
-    """
-    number = host.facts.cpus - 1 if cpu is None else cpu
-    if number >= host.facts.cpus:
+@dataclass(frozen=True)
+class Polling:
+    """The thread that polls the ports of a userspace datapath."""
+
+    cpu: int
+    sleep_us: int
+    """The longest that it may sleep when nothing comes; 0: it never sleeps, and takes its CPU wholly."""
+
+    @property
+    def settings(self) -> list[str]:
+        """Columns of the root record."""
+        # The second name is that of OVS 3.1, where it was new.
+        sleeps = [f"{name}={self.sleep_us}" for name in ("pmd-sleep-max", "pmd-maxsleep") if self.sleep_us]
+        return [f"other_config:{word}" for word in (f"pmd-cpu-mask={1 << self.cpu:#x}", *sleeps)]
+
+    @property
+    def note(self) -> str:
+        return f"CPU {self.cpu}, " + (f"sleeps up to {self.sleep_us} us" if self.sleep_us else "never sleeps")
+
+
+def polling(host: Host, cpu: int | None, sleep_ns: int | None) -> Polling:
+    """As asked for. Otherwise: on the last CPU, without sleep where there are CPUs left for everybody else."""
+    cpus = host.facts.cpus
+    number = cpus - 1 if cpu is None else cpu
+    if number >= cpus:
         raise BenchError(
-            f"{host.name} has no CPU {number} to poll on: its CPUs are 0 to {host.facts.cpus - 1}",
+            f"{host.name} has no CPU {number} to poll on: its CPUs are 0 to {cpus - 1}",
             hint="Name another one in `pmd-cpu`, or none.",
         )
-    sleep_us = sleep_ns // 1_000
-    # The second name is that of OVS 3.1, where it was new.
-    sleeps = [f"pmd-sleep-max={sleep_us}", f"pmd-maxsleep={sleep_us}"] if sleep_us else []
-    return [f"other_config:{word}" for word in (f"pmd-cpu-mask={1 << number:#x}", *sleeps)]
+    if sleep_ns is None:
+        return Polling(number, 0 if cpus >= ENOUGH_CPUS else FEW_CPUS_SLEEP_US)
+    return Polling(number, sleep_ns // 1_000)
 
 
 def make_bridge(switch: Switch, daemon: Process, datapath: str, ports: Sequence[Port]) -> None:
@@ -196,12 +218,8 @@ def make_bridge(switch: Switch, daemon: Process, datapath: str, ports: Sequence[
         if error not in ("", "[]"):
             raise BenchError(
                 f"{switch.host.name}: Open vSwitch cannot use {name}: {switch.complaint(error)}",
-                hint=f"Its log is in the run's folder: {_log_name(switch)}.",
+                hint="`latlab run --show-commands` shows what it was told.",
             )
-
-
-def _log_name(switch: Switch) -> str:
-    return f"{switch.folder}/vswitchd.log, as long as it runs"
 
 
 def _configure(switch: Switch, daemon: Process, words: Sequence[str]) -> None:
@@ -217,8 +235,8 @@ def _configure(switch: Switch, daemon: Process, words: Sequence[str]) -> None:
             )
     if job.wait():
         raise BenchError(
-            f"{switch.host.name}: `{' '.join(job.argv[:1])}`: {switch.complaint(job.stderr.strip())}",
-            hint="See Open vSwitch's own words above.",
+            f"{switch.host.name}: Open vSwitch was not configured: {switch.complaint(job.stderr.strip())}",
+            hint="`latlab run --show-commands` shows what it was told.",
         )
 
 

@@ -39,7 +39,8 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     vhost = by_tap and vhost_wanted(host, options.vhost)
     queues = af_xdp.prepare(site, options.queues if options.nic_queues == "match" else None)
     ovs.make_taps_of_datapath(host)
-    settings = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
+    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
+    settings = polling.settings
     if not by_tap:
         settings += vhost_user.dpdk(host, options.memory_mib)
     ports = [_guest_port(site, options, number) for number in range(guests)]
@@ -52,6 +53,7 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
         "datapath": ovs.USERSPACE,
         "guest's port": "tap, through AF_XDP" if by_tap else "vhost-user",
         "queues": f"{options.queues} of the NIC's {queues}",
+        "polling thread": polling.note,
         "XDP mode of the NIC": ovs.detail(found, site.nic, IN_USE),
     }
     if by_tap:

@@ -25,7 +25,8 @@ def attach(site: Site, options: OvsDpdk, guests: int = 1) -> list[Wiring]:
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
     af_xdp.prepare(site, options.queues if options.nic == "af-xdp" else None)
     ovs.make_taps_of_datapath(host)
-    settings = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns) + vhost_user.dpdk(host, options.memory_mib)
+    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
+    settings = polling.settings + vhost_user.dpdk(host, options.memory_mib)
     switch, daemon = ovs.start(host, program=program, settings=settings)
     names = [f"{vhost_user.PORT}{number}" for number in range(guests)]
     ports = [vhost_user.port(switch.folder, name, site.vlan) for name in names]
@@ -33,7 +34,7 @@ def attach(site: Site, options: OvsDpdk, guests: int = 1) -> list[Wiring]:
     ovs.set_mtu(switch, [NIC_PORT, *names], site.mtu)
     host.run(["ip", "link", "set", "dev", ovs.BRIDGE, "up"])
     add_address(host, ovs.BRIDGE, site.addresses.hypervisor)
-    return [_wiring(site, options, switch, number, name) for number, name in enumerate(names)]
+    return [_wiring(site, options, polling, number, name) for number, name in enumerate(names)]
 
 
 def _nic_port(site: Site, options: OvsDpdk) -> ovs.Port:
@@ -45,19 +46,20 @@ def _nic_port(site: Site, options: OvsDpdk) -> ovs.Port:
     return ovs.Port(NIC_PORT, ("type=dpdk", f'options:dpdk-devargs="{device}"', f"options:n_rxq={options.queues}"))
 
 
-def _wiring(site: Site, options: OvsDpdk, switch: ovs.Switch, number: int, port: str) -> Wiring:
-    mac = guest_mac(number)
+def _wiring(site: Site, options: OvsDpdk, polling: ovs.Polling, number: int, port: str) -> Wiring:
+    mac, folder = guest_mac(number), ovs.Switch(site.hypervisor).folder
     return Wiring(
         own=site.addresses.guest(number),
         reach=site.addresses.guest(number),
         mac=mac,
-        devices=vhost_user.devices(switch.folder, port, mac, options.queues),
+        devices=vhost_user.devices(folder, port, mac, options.queues),
         shares_memory=True,
         notes={
             "datapath": ovs.USERSPACE,
             "guest's port": "vhost-user",
             "port": port,
             "DPDK's way to the NIC": options.nic,
+            "polling thread": polling.note,
             "queues": str(options.queues),
         },
         nics={"NIC": site.nic, "bridge": ovs.BRIDGE},

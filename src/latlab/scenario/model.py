@@ -93,27 +93,30 @@ class Macvtap(Model):
     queues: int = QUEUES
 
 
-class Ovs(Virtio):
+class Ovs(Model):
     """Open vSwitch's kernel datapath as a simple bridge."""
 
     kind: Literal["ovs"] = "ovs"
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
 
 
-class Polled(Model):
-    """What every attachment by way of Open vSwitch's userspace datapath may choose."""
+PMD_CPU: Any = Field(
+    default=None, ge=0, le=1023, description="CPU of the thread that polls the ports; none: the hypervisor's last"
+)
+PMD_SLEEP: Any = Field(
+    default=None,
+    ge=0,
+    le=10_000_000,
+    description="longest sleep of that thread when nothing comes; none: 0 with 4 CPUs and more, else 100us",
+)
+HUGE_PAGES: Any = Field(
+    default=256, ge=64, le=65_536, description="DPDK's own, in huge pages, where the guest's NIC is vhost-user"
+)
+"""What attachments by way of Open vSwitch's userspace datapath have in common."""
 
-    pmd_cpu: int | None = Field(
-        default=None, ge=0, le=1023, description="CPU of the thread that polls the ports; none: the hypervisor's last"
-    )
-    pmd_sleep_ns: int = Field(
-        default=0, ge=0, le=10_000_000, description="longest sleep of that thread when there is nothing to do; 0: none"
-    )
-    memory_mib: int = Field(
-        default=256, ge=64, le=65_536, description="huge pages for DPDK, where the guest's NIC is vhost-user"
-    )
 
-
-class OvsAfxdp(Virtio, Polled):
+class OvsAfxdp(Model):
     """Open vSwitch's userspace datapath on AF_XDP sockets."""
 
     kind: Literal["ovs-afxdp"] = "ovs-afxdp"
@@ -126,18 +129,24 @@ class OvsAfxdp(Virtio, Polled):
     nic_queues: Literal["match", "as-found"] = Field(
         default="match", description="give the NIC as many queues as are read; or leave it as it is, and see"
     )
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
+    pmd_cpu: int | None = PMD_CPU
+    pmd_sleep_ns: int | None = PMD_SLEEP
+    memory_mib: int = HUGE_PAGES
 
 
-class OvsDpdk(Polled):
+class OvsDpdk(Model):
     """Open vSwitch with DPDK, the guest's NIC vhost-user."""
 
     kind: Literal["ovs-dpdk"] = "ovs-dpdk"
     nic: Literal["af-xdp", "af-packet"] = Field(
         default="af-xdp", description="DPDK's way to the NIC: the kernel's AF_XDP or AF_PACKET sockets"
     )
-    queues: int = Field(
-        default=1, ge=1, le=64, description="pairs of queues of the guest's NIC; at most one for each of its CPUs"
-    )
+    queues: int = QUEUES
+    pmd_cpu: int | None = PMD_CPU
+    pmd_sleep_ns: int | None = PMD_SLEEP
+    memory_mib: int = HUGE_PAGES
 
 
 Attachment = Annotated[Baseline | User | TapBridge | Macvtap | Ovs | OvsAfxdp | OvsDpdk, Field(discriminator="kind")]
