@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A NIC made ready for AF_XDP: queues are counted, what the NIC does beside the packet is off, and all of it comes back."""
+"""A NIC made ready for AF_XDP: its queues, what it does beside the packet, somebody else's program; and all back."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ STATISTICS = "NIC statistics:\n     rx_queue_0_packets: 105\n     rx_queue_1_pac
 OTHERHOST = [{"stats64": {"rx": {"packets": 1073, "otherhost_dropped": 965}}}]
 
 
-def strays(read: int, link: list[dict[str, Any]]) -> dict[str, int]:
-    host = CannedHost({"ethtool -S eth0": STATISTICS, "ip -j -s -s link show dev eth0": link})
-    return af_xdp.stray_counters(host, "eth0", read)
+def strays(statistics: str, link: list[dict[str, Any]]) -> dict[str, int]:
+    host = CannedHost({"ethtool -S eth0": statistics, "ip -j -s -s link show dev eth0": link})
+    return af_xdp.stray_counters(host, "eth0")
 
 
 def test_packets_that_go_round_the_socket_are_counted() -> None:
-    assert strays(1, OTHERHOST) == {
+    assert strays(STATISTICS, OTHERHOST) == {
         "eth0 rx packets on queue 1, read by nobody": 968,
         "eth0 rx packets given to the kernel's stack": 965,
     }
     # `ip` leaves a counter out that is 0.
-    assert strays(2, [{"stats64": {"rx": {"packets": 3}}}]) == {"eth0 rx packets given to the kernel's stack": 0}
+    assert strays("", [{"stats64": {"rx": {"packets": 3}}}]) == {"eth0 rx packets given to the kernel's stack": 0}
 
 
 def feature(*, active: bool = True, fixed: bool = False) -> dict[str, bool]:
@@ -137,7 +137,7 @@ def site(host: CannedHost, peer: CannedHost | None = None) -> Site:
 
 def test_a_nic_of_two_queues_gets_one_and_two_again() -> None:
     host, peer = Nic(features=dict(FEATURES)), Nic(features=dict(FEATURES))
-    assert af_xdp.prepare(site(host, peer), 1) == 1
+    assert af_xdp.prepare(site(host, peer)) == 1
     assert host.queues == 1
     assert host.afterwards == [
         "ethtool -K eth0 tx-checksum-ip-generic on rx-vlan-hw-parse on",
@@ -151,19 +151,23 @@ def test_a_nic_of_two_queues_gets_one_and_two_again() -> None:
 
 def test_a_nic_that_is_left_as_it_is_found() -> None:
     host = Nic(flags=["UP", "LOWER_UP", "PROMISC"])
-    assert af_xdp.prepare(site(host), None) == 2
+    assert af_xdp.prepare(site(host), one_queue=False) == 2
     assert host.afterwards == ["ip link set dev eth0 xdp off"]
 
 
-def test_more_queues_than_the_nic_has() -> None:
-    with pytest.raises(BenchError, match="eth0 has 8 queues, and 9 are asked for"):
-        af_xdp.prepare(site(Nic()), 9)
+def test_a_nic_that_keeps_its_queues() -> None:
+    class Stubborn(Nic):
+        def run_plain(self, argv: Any, **rest: Any) -> Any:
+            return super().run_plain(["true"] if argv[1] == "-L" else argv, **rest)
+
+    with pytest.raises(BenchError, match="eth0 has 2 queues, not 1"):
+        af_xdp.prepare(site(Stubborn()))
 
 
 def test_somebody_s_xdp_program_stays() -> None:
     host = Nic(xdp={"mode": 1, "prog": {"id": 7, "name": "theirs"}})
     with pytest.raises(BenchError, match="has an XDP program of somebody else's: theirs") as caught:
-        af_xdp.prepare(site(host), 1)
+        af_xdp.prepare(site(host))
     assert caught.value.hint.endswith("ip link set dev eth0 xdp off")
     assert host.afterwards == []
 
@@ -174,4 +178,4 @@ def test_a_nic_that_keeps_its_offload() -> None:
             return super().run_plain(["true"] if argv[1] == "-K" else argv, **rest)
 
     with pytest.raises(BenchError, match="eth0 keeps tx-checksum-ip-generic, rx-vlan-hw-parse"):
-        af_xdp.prepare(site(Stubborn(features=dict(FEATURES))), 1)
+        af_xdp.prepare(site(Stubborn(features=dict(FEATURES))))

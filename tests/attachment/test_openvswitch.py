@@ -180,6 +180,7 @@ def test_the_last_words_are_the_daemon_s_own() -> None:
     switch = ovs.Switch(CannedHost({"cat /tmp/latlab-0123456789abcdef-ovs/vswitchd.log": LOG}))
     assert len(switch.last_words().splitlines()) == 3
     assert switch.complaint("the port is missing") == "the port is missing: EAL: no memory"
+    assert switch.complaint("no port", "Unreasonably") == "no port: EAL: no memory"
     assert ovs.Switch(CannedHost({})).complaint("the port is missing") == "the port is missing"
 
 

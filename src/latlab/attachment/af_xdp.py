@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A NIC made ready for AF_XDP sockets: one queue for each socket, whole packets, and nobody else's XDP program.
+"""A NIC made ready for an AF_XDP socket: one queue, whole packets, and nobody else's XDP program.
 
-A socket reads one queue of the NIC. What the NIC puts into a queue without a socket goes to the kernel's stack: lost
-for the switch, and seen by nobody unless somebody counts (see `stray_counters`). What a NIC does for the kernel it does
+A socket reads one queue of the NIC. What the NIC puts into another one goes to the kernel's stack: lost for the switch,
+and seen by nobody unless somebody counts (see `stray_counters`). What a NIC does for the kernel it does
 beside the packet, and XDP sees the packet alone: a checksum still to be computed and a VLAN tag kept aside are missing.
 """
 
@@ -32,23 +32,22 @@ def refuse_other_program(host: Host, nic: str) -> None:
         )
 
 
-def prepare(site: Site, queues: int | None) -> int:
-    """Everything that the NIC and the other end of its cable need; how many queues the NIC has then.
-
-    `queues`: how many it shall have, or None: as many as it is found with. BenchError when it cannot.
+def prepare(site: Site, *, one_queue: bool = True) -> int:
+    """Everything that the NIC and the other end of its cable need; how many queues the NIC has then: one, or as many as
+    it is found with. BenchError when the NIC cannot do it.
     """
     host, nic = site.hypervisor, site.nic
     refuse_other_program(host, nic)
     features_off(host, nic, TAKES_ASIDE)
     features_off(site.peer, _below(site.peer, site.peer_nic), SENDS_ASIDE)
-    if queues is not None:
-        _set_queues(host, nic, queues)
+    if one_queue:
+        _leave_one_queue(host, nic)
         wait_for_carrier(host, nic)
     # The programs that load an XDP program leave it there when they are killed, and the NIC promiscuous.
     host.defer(["ip", "link", "set", "dev", nic, "xdp", "off"])
     if "PROMISC" not in link(host, nic)["flags"]:
         host.defer(["ip", "link", "set", "dev", nic, "promisc", "off"])
-    return queues if queues is not None else (current_queues(host, nic) or 1)
+    return current_queues(host, nic)
 
 
 def _below(host: Host, name: str) -> str:
@@ -94,34 +93,25 @@ def _channels(host: Host, nic: str) -> dict[str, tuple[int, int]]:
     return read_channels(host.run_plain(["ethtool", "-l", nic]).stdout)
 
 
-def current_queues(host: Host, nic: str) -> int | None:
-    """How many receive queues are in use; None when the driver does not say: then it has one."""
+def current_queues(host: Host, nic: str) -> int:
+    """How many receive queues are in use; a driver that does not say has one."""
     found = _channels(host, nic)
-    used = found.get("combined") or found.get("rx")
-    return used[1] if used else None
+    return (found.get("combined") or found.get("rx") or (1, 1))[1]
 
 
-def _set_queues(host: Host, nic: str, wanted: int) -> None:
-    found = _channels(host, nic)
-    kind = "combined" if "combined" in found else "rx"
-    most, now = found.get(kind, (1, 1))
-    if now == wanted:
+def _leave_one_queue(host: Host, nic: str) -> None:
+    now = current_queues(host, nic)
+    if now == 1:
         return
-    if wanted > most:
-        raise BenchError(
-            f"{host.name}: {nic} has {most} queues, and {wanted} are asked for", hint=f"Use `queues: {most}` at most."
-        )
+    kind = "combined" if "combined" in _channels(host, nic) else "rx"
     try:
-        host.change(
-            ["ethtool", "-L", nic, kind, str(wanted)],
-            undo=["ethtool", "-L", nic, kind, str(now)],
-        )
+        host.change(["ethtool", "-L", nic, kind, "1"], undo=["ethtool", "-L", nic, kind, str(now)])
     except CommandError as error:
         raise BenchError(
-            f"{host.name}: {nic} does not take {wanted} queues: {error.stderr}", hint="Use another NIC."
+            f"{host.name}: {nic} cannot have one queue: {error.stderr}", hint="Use a NIC that can be set to one queue."
         ) from error
-    if (set_to := current_queues(host, nic)) not in (None, wanted):
-        raise BenchError(f"{host.name}: {nic} has {set_to} queues, not {wanted}", hint="Use another NIC.")
+    if (left := current_queues(host, nic)) != 1:
+        raise BenchError(f"{host.name}: {nic} has {left} queues, not 1", hint="Use a NIC that can be set to one queue.")
 
 
 _QUEUE = re.compile(r"^\s*rx(?:_queue_|-|_)?(\d+)(?:\.|_)(?:xdp_)?packets: (\d+)$", re.MULTILINE)
@@ -136,13 +126,13 @@ def read_queue_packets(text: str) -> dict[int, int]:
     return packets
 
 
-def stray_counters(host: Host, nic: str, read: int) -> dict[str, int]:
-    """Packets that went round the sockets, when the first `read` queues have one each: what the NIC has received on the
-    others, and what reached the kernel's IP layer although it is for another machine (since Linux 5.19).
+def stray_counters(host: Host, nic: str) -> dict[str, int]:
+    """Packets that went round the socket on queue 0: what the NIC has received on the others, and what reached the
+    kernel's IP layer although it is for another machine (since Linux 5.19).
     """
     queues = read_queue_packets(host.run_plain(["ethtool", "-S", nic]).stdout)
     found = json.loads(host.run(["ip", "-j", "-s", "-s", "link", "show", "dev", nic]) or "[{}]")[0]
     passed = found.get("stats64", {}).get("rx", {}).get("otherhost_dropped", 0)
-    return {f"{nic} rx packets on queue {queue}, read by nobody": n for queue, n in queues.items() if queue >= read} | {
+    return {f"{nic} rx packets on queue {queue}, read by nobody": n for queue, n in queues.items() if queue} | {
         f"{nic} rx packets given to the kernel's stack": int(passed)
     }

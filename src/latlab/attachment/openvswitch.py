@@ -77,10 +77,11 @@ class Switch:
     def last_words(self) -> str:
         return "\n".join(self.log()[-LAST_LINES:])
 
-    def complaint(self, about: str) -> str:
-        """The last warning or error in its log, if there is one, as the end of a sentence."""
-        lines = [line for line in self.log() if re.search(r"\|(WARN|ERR|EMER)\|", line) and "timeval" not in line]
-        return f"{about}: {lines[-1].split('|', 4)[-1]}" if lines else about
+    def complaint(self, error: str, about: str = "") -> str:
+        """An error of `ovs-vsctl`, and the last warning or error in the daemon's log, best one that names `about`."""
+        lines = [line for line in self.log() if re.search(r"\|(WARN|ERR|EMER)\|", line) and "|timeval|" not in line]
+        lines = [line for line in lines if about in line] or lines
+        return f"{error}: {lines[-1].split('|', 4)[-1]}" if lines else error
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def make_bridge(switch: Switch, daemon: Process, datapath: str, ports: Sequence[
         # `[]`: no error.
         if error not in ("", "[]"):
             raise BenchError(
-                f"{switch.host.name}: Open vSwitch cannot use {name}: {switch.complaint(error)}",
+                f"{switch.host.name}: Open vSwitch cannot use {name}: {switch.complaint(error, name)}",
                 hint="`latlab run --show-commands` shows what it was told.",
             )
 
@@ -241,13 +242,14 @@ def _configure(switch: Switch, daemon: Process, words: Sequence[str]) -> None:
 
 
 def set_mtu(switch: Switch, ports: Sequence[str], mtu: int) -> None:
-    """Of ports that the kernel does not know, or whose MTU the daemon sets. BenchError when one does not take it."""
+    """Of ports that the kernel does not know. BenchError when one does not take it."""
     if mtu == 1500:
         return
     for name in ports:
         switch.host.run(switch.vsctl("set", "interface", name, f"mtu_request={mtu}"))
         found = switch.get("interface", name, "mtu")
-        if found not in ("", str(mtu)):
+        # Of a port of a guest that is not there yet it is 0.
+        if found not in ("", "0", str(mtu)):
             raise BenchError(
                 f"{switch.host.name}: the port {name} took an MTU of {found}, not {mtu}", hint="Use a smaller MTU."
             )

@@ -37,7 +37,7 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     ovs.refuse_missing(host, program)
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
     vhost = by_tap and vhost_wanted(host, options.vhost)
-    queues = af_xdp.prepare(site, options.queues if options.nic_queues == "match" else None)
+    queues = af_xdp.prepare(site, one_queue=options.nic_queues == "one")
     ovs.make_taps_of_datapath(host)
     polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     settings = polling.settings
@@ -52,7 +52,7 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     notes = {
         "datapath": ovs.USERSPACE,
         "guest's port": "tap, through AF_XDP" if by_tap else "vhost-user",
-        "queues": f"{options.queues} of the NIC's {queues}",
+        "queues": f"1 of the NIC's {queues}",
         "polling thread": polling.note,
         "XDP mode of the NIC": ovs.detail(found, site.nic, IN_USE),
     }
@@ -62,7 +62,7 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
 
 
 def _socket(options: OvsAfxdp) -> tuple[str, ...]:
-    return ("type=afxdp", f"options:n_rxq={options.queues}", f"options:xdp-mode={XDP_MODES[options.xdp_mode]}")
+    return ("type=afxdp", "options:n_rxq=1", f"options:xdp-mode={XDP_MODES[options.xdp_mode]}")
 
 
 def _guest_port(site: Site, options: OvsAfxdp, number: int) -> ovs.Port:
@@ -70,7 +70,7 @@ def _guest_port(site: Site, options: OvsAfxdp, number: int) -> ovs.Port:
     if options.guest == "vhost-user":
         return vhost_user.port(ovs.Switch(host).folder, f"{vhost_user.PORT}{number}", site.vlan)
     tap = f"lltap{number}"
-    make_tap(host, tap, queues=options.queues)
+    make_tap(host, tap)
     return ovs.Port(tap, _socket(options), site.vlan)
 
 
@@ -78,11 +78,11 @@ def _wiring(site: Site, options: OvsAfxdp, number: int, port: str, notes: dict[s
     mac, nics = guest_mac(number), {"NIC": site.nic, "bridge": ovs.BRIDGE}
     if options.guest == "tap":
         nics["tap"] = port
-        option, device = virtio_nic("net0", mac, options.queues)
-        netdev = tap_netdev(port, vhost=notes["vhost"] == "on", queues=options.queues)
+        option, device = virtio_nic("net0", mac)
+        netdev = tap_netdev(port, vhost=notes["vhost"] == "on")
         devices: tuple[str, ...] = ("-netdev", netdev, option, device + NO_OFFLOADS)
     else:
-        devices = vhost_user.devices(ovs.Switch(site.hypervisor).folder, port, mac, options.queues)
+        devices = vhost_user.devices(ovs.Switch(site.hypervisor).folder, port, mac)
     return Wiring(
         own=site.addresses.guest(number),
         reach=site.addresses.guest(number),
@@ -98,7 +98,7 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
     """OVS has received and sent the packets on both ports, and none went round it on a queue that it does not read."""
     host, port, switch = site.hypervisor, wiring.notes["port"], ovs.Switch(site.hypervisor)
     counters = packet_counters(host, site.nic, "NIC")
-    still = af_xdp.stray_counters(host, site.nic, int(wiring.notes["queues"].split()[0]))
+    still = af_xdp.stray_counters(host, site.nic)
     if not switch.running:
         return Evidence(counters, {ovs.RUNS: False}, still)
     found = ovs.datapath(switch)

@@ -23,7 +23,7 @@ def attach(site: Site, options: OvsDpdk, guests: int = 1) -> list[Wiring]:
     program = vhost_user.program(host)
     ovs.refuse_missing(host, program, vhost_user.INSTALL)
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
-    af_xdp.prepare(site, options.queues if options.nic == "af-xdp" else None)
+    af_xdp.prepare(site, one_queue=options.nic == "af-xdp")
     ovs.make_taps_of_datapath(host)
     polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     settings = polling.settings + vhost_user.dpdk(host, options.memory_mib)
@@ -41,9 +41,9 @@ def _nic_port(site: Site, options: OvsDpdk) -> ovs.Port:
     if options.nic == "af-packet":
         device = f"net_af_packet0,iface={site.nic}"
     else:
-        device = f"net_af_xdp0,iface={site.nic},start_queue=0,queue_count={options.queues}"
+        device = f"net_af_xdp0,iface={site.nic},start_queue=0,queue_count=1"
     # Quoted for the database, whose values end at a comma.
-    return ovs.Port(NIC_PORT, ("type=dpdk", f'options:dpdk-devargs="{device}"', f"options:n_rxq={options.queues}"))
+    return ovs.Port(NIC_PORT, ("type=dpdk", f'options:dpdk-devargs="{device}"', "options:n_rxq=1"))
 
 
 def _wiring(site: Site, options: OvsDpdk, polling: ovs.Polling, number: int, port: str) -> Wiring:
@@ -52,7 +52,7 @@ def _wiring(site: Site, options: OvsDpdk, polling: ovs.Polling, number: int, por
         own=site.addresses.guest(number),
         reach=site.addresses.guest(number),
         mac=mac,
-        devices=vhost_user.devices(folder, port, mac, options.queues),
+        devices=vhost_user.devices(folder, port, mac),
         shares_memory=True,
         notes={
             "datapath": ovs.USERSPACE,
@@ -60,7 +60,6 @@ def _wiring(site: Site, options: OvsDpdk, polling: ovs.Polling, number: int, por
             "port": port,
             "DPDK's way to the NIC": options.nic,
             "polling thread": polling.note,
-            "queues": str(options.queues),
         },
         nics={"NIC": site.nic, "bridge": ovs.BRIDGE},
     )
@@ -71,7 +70,7 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
     host, port, switch = site.hypervisor, wiring.notes["port"], ovs.Switch(site.hypervisor)
     counters = packet_counters(host, site.nic, "NIC")
     by_xdp = wiring.notes["DPDK's way to the NIC"] == "af-xdp"
-    still = af_xdp.stray_counters(host, site.nic, int(wiring.notes["queues"])) if by_xdp else {}
+    still = af_xdp.stray_counters(host, site.nic) if by_xdp else {}
     if not switch.running:
         return Evidence(counters, {ovs.RUNS: False}, still)
     found = ovs.datapath(switch)

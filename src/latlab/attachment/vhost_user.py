@@ -69,13 +69,12 @@ def socket(folder: str, name: str) -> str:
     return f"{folder}/{name}.sock"
 
 
-def devices(folder: str, name: str, mac: str, queues: int) -> tuple[str, ...]:
+def devices(folder: str, name: str, mac: str) -> tuple[str, ...]:
     """The guest's NIC for QEMU, whose machine must have shared memory."""
-    several = f",queues={queues}" if queues > 1 else ""
     return (
         "-chardev", f"socket,id=ovs,path={socket(folder, name)},server=on,wait=off",
-        "-netdev", f"vhost-user,id=net0,chardev=ovs{several}",
-        *virtio_nic("net0", mac, queues),
+        "-netdev", "vhost-user,id=net0,chardev=ovs",
+        *virtio_nic("net0", mac),
     )  # fmt: skip
 
 

@@ -126,11 +126,10 @@ class OvsAfxdp(Model):
     xdp_mode: Literal["auto", "native", "generic"] = Field(
         default="auto", description="XDP in the NIC's driver, or after it; auto: native where it works"
     )
-    nic_queues: Literal["match", "as-found"] = Field(
-        default="match", description="give the NIC as many queues as are read; or leave it as it is, and see"
+    nic_queues: Literal["one", "as-found"] = Field(
+        default="one", description="one queue, which is the one that is read; or as many as the NIC is found with"
     )
     vhost: Vhost = VHOST
-    queues: int = QUEUES
     pmd_cpu: int | None = PMD_CPU
     pmd_sleep_ns: int | None = PMD_SLEEP
     memory_mib: int = HUGE_PAGES
@@ -143,7 +142,6 @@ class OvsDpdk(Model):
     nic: Literal["af-xdp", "af-packet"] = Field(
         default="af-xdp", description="DPDK's way to the NIC: the kernel's AF_XDP or AF_PACKET sockets"
     )
-    queues: int = QUEUES
     pmd_cpu: int | None = PMD_CPU
     pmd_sleep_ns: int | None = PMD_SLEEP
     memory_mib: int = HUGE_PAGES

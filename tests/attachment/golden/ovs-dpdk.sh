@@ -17,6 +17,7 @@ ip netns exec peer ethtool --json -k eth1
 ethtool -l eth0
 ip -j -d -s link show dev eth0
 ip -j -d -s link show dev eth0
+ethtool -l eth0
 ip tuntap add dev ovs-netdev mode tap
 ip link set dev ovs-netdev up
 ip tuntap add dev llbr0 mode tap
