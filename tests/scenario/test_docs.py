@@ -21,6 +21,9 @@ from latlab.scenario.model import (
     Macvtap,
     Netperf,
     Nic,
+    Ovs,
+    OvsAfxdp,
+    OvsDpdk,
     Ping,
     TapBridge,
 )
@@ -31,6 +34,9 @@ DOCS = (Path(__file__).parents[2] / "docs" / "scenario.md").read_text(encoding="
 TABLES: dict[str, type[BaseModel]] = {
     "Options of `tap-bridge`": TapBridge,
     "Options of `macvtap`": Macvtap,
+    "Options of `ovs`": Ovs,
+    "Options of `ovs-afxdp`": OvsAfxdp,
+    "Options of `ovs-dpdk`": OvsDpdk,
     "### `flow`": FlowAsWritten,
     "### `load`": Load,
     "### `nic`": Nic,

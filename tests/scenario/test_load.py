@@ -110,11 +110,11 @@ nme: x
     ) == [
         'x.yaml:1:14: unknown attachment "basline". Did you mean "baseline"?',
         'x.yaml:1:23: attachment "vfio" is known, but not in this version yet. '
-        "Known: baseline, user, tap-bridge, macvtap.",
+        "Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk.",
         'x.yaml:1:43: unknown key "vhots" in tap-bridge. Did you mean "vhost"?',
         'x.yaml:1:76: macvtap.vhost cannot be "1". Known: auto, on, off.',
         'x.yaml:1:81: attachment is a word, or a word with options, not the number "3". '
-        "Known: baseline, user, tap-bridge, macvtap.",
+        "Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk.",
         "x.yaml:1:84: a list inside the list of attachment. Write all values in one list.",
         "x.yaml:1:93: user has no options here. Write `user` without the colon.",
         'x.yaml:3:11: flow.period is at least 1us, not "0"',
@@ -143,10 +143,10 @@ nme: x
     [
         ("- user", "x.yaml:1:1: a scenario is a mapping of keys, not a list. Its keys: name, description, attachment, "
                    "load, flow, nic, guest, instruments, repeat, reuse-guest."),
-        ("{}", "x.yaml:1:1: attachment is missing. Known: baseline, user, tap-bridge, macvtap."),
+        ("{}", "x.yaml:1:1: attachment is missing. Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk."),
         ("attachment: []", "x.yaml:1:13: attachment is an empty list. Give at least one value."),
         ("attachment:", "x.yaml:1:12: attachment is a word, or a word with options, not nothing. "
-                        "Known: baseline, user, tap-bridge, macvtap."),
+                        "Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk."),
         ("attachment: {user: {}, macvtap: {}}", "x.yaml:1:13: a mapping in attachment has exactly one key, not 2. "
                                                 "Write a list: [{user: ...}, {macvtap: ...}]."),
         ("attachment: [user, user]", "x.yaml:1:20: attachment has the same value twice. "
