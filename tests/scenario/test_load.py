@@ -143,7 +143,8 @@ nme: x
     [
         ("- user", "x.yaml:1:1: a scenario is a mapping of keys, not a list. Its keys: name, description, attachment, "
                    "load, flow, nic, guest, instruments, repeat, reuse-guest."),
-        ("{}", "x.yaml:1:1: attachment is missing. Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk."),
+        ("{}", "x.yaml:1:1: attachment is missing. Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, "
+               "ovs-dpdk."),
         ("attachment: []", "x.yaml:1:13: attachment is an empty list. Give at least one value."),
         ("attachment:", "x.yaml:1:12: attachment is a word, or a word with options, not nothing. "
                         "Known: baseline, user, tap-bridge, macvtap, ovs, ovs-afxdp, ovs-dpdk."),
