@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from latlab.bench.site import Site, link, wait_for_carrier
 from latlab.errors import BenchError, CommandError
 from latlab.hosts.host import Host
 
-SENDS_ASIDE = ("tx-checksum-ipv4", "tx-checksum-ip-generic", "tx-checksum-ipv6", "tx-vlan-hw-insert")
-"""What the other end must do itself, in case the cable is a pair of veth, on which nobody would do it."""
-TAKES_ASIDE = (*SENDS_ASIDE, "rx-vlan-hw-parse")
+ASIDE = {
+    "tx-checksum-ipv4": "tx-checksum-ipv4",
+    "tx-checksum-ip-generic": "tx-checksum-ip-generic",
+    "tx-checksum-ipv6": "tx-checksum-ipv6",
+    "tx-vlan-offload": "txvlan",
+    "rx-vlan-offload": "rxvlan",
+}
+"""What is done beside the packet, as `ethtool -k` says it and as `ethtool -K` takes it. At both ends: on a pair of veth
+nobody would finish what the other end left undone, and some NICs (igb) change the last two together only."""
 
 
 def refuse_other_program(host: Host, nic: str) -> None:
@@ -38,8 +45,8 @@ def prepare(site: Site, *, one_queue: bool = True) -> int:
     """
     host, nic = site.hypervisor, site.nic
     refuse_other_program(host, nic)
-    features_off(host, nic, TAKES_ASIDE)
-    features_off(site.peer, _below(site.peer, site.peer_nic), SENDS_ASIDE)
+    features_off(host, nic, ASIDE)
+    features_off(site.peer, _below(site.peer, site.peer_nic), ASIDE)
     if one_queue:
         _leave_one_queue(host, nic)
         wait_for_carrier(host, nic)
@@ -57,7 +64,7 @@ def _below(host: Host, name: str) -> str:
     return below
 
 
-def features_off(host: Host, nic: str, names: tuple[str, ...]) -> None:
+def features_off(host: Host, nic: str, names: Mapping[str, str]) -> None:
     """Those that are on and can be changed; what hangs on them comes back with them. BenchError when one stays."""
     on = features_on(_features(host, nic), names)
     if not on:
@@ -76,9 +83,9 @@ def _features(host: Host, nic: str) -> dict[str, Any]:
     return found
 
 
-def features_on(found: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    """Of these, what `ethtool --json -k` says is on and can be changed. Pure."""
-    return [name for name in names if found.get(name, {}).get("active") and not found[name].get("fixed")]
+def features_on(found: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Of these, what `ethtool --json -k` says is on and can be changed, by the words for `ethtool -K`. Pure."""
+    return [word for name, word in names.items() if found.get(name, {}).get("active") and not found[name].get("fixed")]
 
 
 def read_channels(text: str) -> dict[str, tuple[int, int]]:
