@@ -172,6 +172,27 @@ def cleanup() -> None:
 
 
 @cli.command()
+@click.argument("benches", nargs=-1, metavar="[BENCH...]")
+@JSON
+def doctor(benches: tuple[str, ...], as_json: bool) -> None:
+    """Show what each attachment needs on BENCH (default: emulated and local) and lacks; change nothing.
+
+    Exit code 4 when no attachment is ready anywhere.
+    """
+    from latlab.doctor import examine
+    from latlab.report.doctor import doctor_json, doctor_text
+    from latlab.report.layout import print_text
+
+    with interrupt.at_safe_points(process_ends=True):
+        found = examine(benches)
+    if as_json:
+        click.echo(json.dumps(doctor_json(found), indent=1))
+    else:
+        print_text(doctor_text(found), sys.stdout)
+    sys.exit(found.exit_code)
+
+
+@cli.command()
 @click.argument("what", type=click.Choice(["scenario", "bench"]))
 def schema(what: str) -> None:
     """Print the JSON Schema of scenario or bench files, for editors."""

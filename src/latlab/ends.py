@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from latlab.attachment.iommu import refuse_low_memlock
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, add_address, link, wait_for_carrier
 from latlab.errors import BenchError, GuestError
@@ -26,6 +27,8 @@ def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], conso
     """The guests, running, each with its NIC up (see `bring_up`). Of one that does not start, what its kernel printed
     is kept in `console`.
     """
+    if any(wiring.pins_memory for wiring in wirings):
+        refuse_low_memlock(site.hypervisor, options.memory_mib)
     arch = site.hypervisor.facts.machine
     specs = [
         MachineSpec(

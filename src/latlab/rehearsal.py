@@ -28,6 +28,7 @@ from latlab.load.streams import Streams
 from latlab.measure import netperf, ping, probe
 from latlab.measure.ports import NETPERF_CONTROL
 from latlab.nic import as_asked
+from latlab.rehearsed_pci import rehearsed_pci
 from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
 from latlab.scenario.model import Family, Load, Netperf, Ping, Point, Probe
 from latlab.scenario.plan import Plan
@@ -74,6 +75,8 @@ class RehearsedHost(Host):
 
     def run_plain(self, argv: Sequence[str], *, feed: bytes | None = None, timeout_s: float = 60) -> Result:  # noqa: ARG002
         self.write_down(argv)
+        if (found_of_pci := rehearsed_pci(argv, self.script)) is not None:
+            return Result(0, found_of_pci, "")
         if argv[0] == "ip" and "link" in argv and "-j" in argv:
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
             return Result(0, json.dumps([found]), "")

@@ -28,6 +28,7 @@ from latlab.hosts.channel import Recovered
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
 from latlab.hosts.local import open_local_host
+from latlab.obstacles import able_plan
 from latlab.report.progress import TerminalProgress
 from latlab.run import run_point
 from latlab.scenario.bench_model import EmulatedBench, LocalBench, load_bench
@@ -80,10 +81,11 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
     try:
         with open_bench(made.bench_name, made.bench, log, lambda text: progress.say("note", text)) as site:
             progress.say("bench", f"{made.bench_name}  {site.headline}   up in {time.monotonic() - started:.1f} s")
-            progress.say("plan", f"{len(made.plan.points)} points · {about(made.plan.seconds)}")
-            for left in made.plan.left_out:
+            plan = able_plan(made.plan, site)
+            progress.say("plan", f"{len(plan.points)} points · {about(plan.seconds)}")
+            for left in plan.left_out:
                 progress.say("left out", f"{left.label}: {left.reason}")
-            standing, points = Standing(), made.plan.points
+            standing, points = Standing(), plan.points
             for planned, following in zip(points, [*points[1:], None], strict=True):
                 progress.point(planned.number, len(points), planned.label)
                 keep = (

@@ -15,6 +15,7 @@ from latlab import attachment
 from latlab.guest.kernel import Kernel
 from latlab.rehearsal import rehearse_point, rehearsed_site
 from latlab.scenario.bench_model import Addresses
+from latlab.scenario.fields import kinds_of
 from latlab.scenario.model import Attachment, Flow, Guest, Point, Probe
 from tests.golden import check_golden
 
@@ -36,6 +37,10 @@ def script(chosen: Attachment) -> list[str]:
 @pytest.mark.parametrize("kind", attachment.KINDS)
 def test_the_script_is_the_golden_one(kind: str) -> None:
     check_golden(GOLDEN / f"{kind}.sh", "\n".join(script(options(kind))) + "\n")
+
+
+def test_the_table_and_the_scenario_name_the_same_ones() -> None:
+    assert list(attachment.KINDS) == list(kinds_of(Attachment))
 
 
 def test_every_golden_file_is_somebody_s() -> None:

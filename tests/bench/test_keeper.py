@@ -24,8 +24,7 @@ from tests.yard import alive, eventually
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """State of our own."""
-    monkeypatch.setattr(lock, "state_folder", lambda: tmp_path)
-    monkeypatch.setattr(keeper, "state_folder", lambda: tmp_path)
+    monkeypatch.setattr(lock, "state_path", lambda: tmp_path)
     return tmp_path
 
 

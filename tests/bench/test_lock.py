@@ -20,7 +20,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from latlab.bench import lock
-lock.state_folder = lambda: Path(sys.argv[1])
+lock.state_path = lambda: Path(sys.argv[1])
 with lock.locked("bench-x", what="the bench x"):
     print("held", flush=True)
     sys.stdin.read()
@@ -30,8 +30,7 @@ with lock.locked("bench-x", what="the bench x"):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Locks of this test alone: root's are the machine's."""
-    monkeypatch.setattr(lock, "state_folder", lambda: tmp_path)
-    monkeypatch.setattr(keeper, "state_folder", lambda: tmp_path)
+    monkeypatch.setattr(lock, "state_path", lambda: tmp_path)
     return tmp_path
 
 

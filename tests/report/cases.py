@@ -8,6 +8,11 @@ from pathlib import Path
 
 from rich.text import Text
 
+from latlab.doctor import Diagnosis
+from latlab.doctor.benches import AttachmentState, BenchState
+from latlab.doctor.finding import Finding
+from latlab.needs import Missing
+from latlab.report.doctor import doctor_text
 from latlab.report.listing import list_text
 from latlab.report.show import show_text
 from latlab.report.table import results
@@ -108,6 +113,38 @@ def listed() -> list[RunDirectory | BrokenRun]:
     return found
 
 
+def diagnosis() -> Diagnosis:
+    """A bench that does everything, one that lacks things, and a machine of which some can be helped."""
+    emulated = "latlab run SCENARIO --bench emulated"
+    vhost = Missing("/dev/vhost-net", "kernel 6.12.1 was built without CONFIG_VHOST_NET", emulated)
+    lacking = (
+        Missing(
+            "a PCI NIC", "the bench's NIC is a veth; a bench file may name two cabled NICs (nic:, peer-nic:)", emulated
+        ),
+        Missing("IOMMU", "the firmware reports none: VT-d or AMD-Vi is off there", emulated),
+        Missing("module vfio_pci", "kernel 6.12.1 was built without CONFIG_VFIO_PCI", emulated),
+    )
+    bpftool = Missing("program bpftool", "not installed", "sudo apt install --no-install-recommends bpftool")
+    able = tuple(AttachmentState(kind, (), ()) for kind in ("baseline", "tap-bridge", "vfio"))
+    states = (able[0], AttachmentState("tap-bridge", (), (("vhost: on", vhost),)), AttachmentState("vfio", lacking, ()))
+    no_xdp = AttachmentState("xdp", (bpftool,), ())
+    return Diagnosis(
+        benches=(
+            BenchState("emulated", "emulated", "1 machine (tcg) · 82576 <-> 82576", (*able, no_xdp)),
+            BenchState("local", "local", "this machine · veth pair · guests under tcg", (*states, no_xdp)),
+        ),
+        machine=(
+            Finding("AF_XDP", "yes"),
+            Finding(
+                "sleep states", "enabled: POLL 0 us, C6 133 us",
+                "a packet for a CPU that sleeps waits up to 133 us until it is awake", "sudo cpupower idle-set -D 9",
+            ),
+            Finding("PHC", "none"),
+        ),
+        headline="kernel 6.12.1 · x86_64 · 4 CPUs",
+    )  # fmt: skip
+
+
 def cases() -> dict[str, Text]:
     return {
         "matrix": results(matrix()),
@@ -116,6 +153,7 @@ def cases() -> dict[str, Text]:
         "list-accelerators": list_text(listed_accelerators(), Path("runs")),
         "list": list_text(listed(), Path("runs")),
         "list-empty": list_text([], Path("runs")),
+        "doctor": doctor_text(diagnosis()),
         "show": show_text(open_run(FORMAT_1.relative_to(Path.cwd()))),
     }
 

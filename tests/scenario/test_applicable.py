@@ -20,9 +20,11 @@ from latlab.scenario.model import (
     OvsDpdk,
     Point,
     Probe,
+    Sriov,
     TapBridge,
     User,
-)  # fmt: skip
+    Vfio,
+)
 
 FROM_HYPERVISOR = Load(source="hypervisor")
 SWITCHES = (Ovs(), OvsAfxdp(), OvsAfxdp(guest="vhost-user"), OvsDpdk())
@@ -40,7 +42,9 @@ def point(
 
 
 @pytest.mark.parametrize("bench", BENCHES)
-@pytest.mark.parametrize("attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap(), *SWITCHES])
+@pytest.mark.parametrize(
+    "attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap(), Vfio(), Sriov(), *SWITCHES]
+)
 @pytest.mark.parametrize("load", [None, Load(), Load(direction="opposite", protocol="tcp")])
 def test_what_this_version_is_for_is_not_left_out(
     attachment: Attachment, load: Load | None, bench: EmulatedBench | LocalBench
@@ -56,6 +60,9 @@ def test_what_this_version_is_for_is_not_left_out(
         (point(User(), Flow(transport="udp6")), "IPv4 only"),
         (point(Macvtap(), load=FROM_HYPERVISOR), "cannot talk to its own host"),
         (point(Baseline(), load=FROM_HYPERVISOR), "never meets the NIC"),
+        (point(Vfio(), load=FROM_HYPERVISOR), "the NIC is the guest's"),
+        (point(Sriov(), load=FROM_HYPERVISOR), "the counters that stand still"),
+        (point(Vfio(), guest=Guest(count=2)), "the whole NIC to one guest"),
         (point(TapBridge(), load=Load(program="netperf", rate_bps=1_000_000)), "cannot hold a load at a rate"),
         (point(User(), load=Load(program="netperf")), "no reversed UDP test"),
         (point(User(), Flow(direction="up"), Load(program="netperf", direction="opposite")), "no reversed UDP test"),
@@ -97,6 +104,7 @@ def test_contradictions_are_left_out(left_out: Point, reason: str, bench: Emulat
         point(TapBridge(queues=2), guest=Guest(cpus=2, count=3)),
         point(Macvtap(), load=Load(source="guests"), guest=Guest(count=2)),
         point(Baseline(), Flow(direction="up", cpu=1)),
+        point(Sriov(), load=Load(source="guests"), guest=Guest(count=2)),
     ],
 )
 def test_their_neighbours_are_kept(kept: Point) -> None:

@@ -18,31 +18,19 @@ from latlab.scenario.model import (
     Guest,
     Instrument,
     Load,
-    Macvtap,
-    Netperf,
     Nic,
-    Ovs,
-    OvsAfxdp,
-    OvsDpdk,
-    Ping,
-    TapBridge,
 )
 from latlab.scenario.points import expand
 
 DOCS = (Path(__file__).parents[2] / "docs" / "scenario.md").read_text(encoding="utf-8")
 
+WITH_OPTIONS = kinds_of(Attachment) | kinds_of(Instrument)
 TABLES: dict[str, type[BaseModel]] = {
-    "Options of `tap-bridge`": TapBridge,
-    "Options of `macvtap`": Macvtap,
-    "Options of `ovs`": Ovs,
-    "Options of `ovs-afxdp`": OvsAfxdp,
-    "Options of `ovs-dpdk`": OvsDpdk,
+    **{f"Options of `{word}`": model for word, model in WITH_OPTIONS.items() if keys_of(model)},
     "### `flow`": FlowAsWritten,
     "### `load`": Load,
     "### `nic`": Nic,
     "### `guest`": Guest,
-    "Options of `netperf`": Netperf,
-    "Options of `ping`": Ping,
     "### `kind: emulated`": EmulatedBench,
     "### `kind: local`": LocalBench,
     "Options of `addresses`": Addresses,

@@ -98,7 +98,7 @@ def test_every_valid_scenario_satisfies_the_schema(
     "wrong",
     [
         {},
-        {"attachment": "vfio"},
+        {"attachment": "xdp"},
         {"attachment": []},
         {"attachment": {"user": {}, "macvtap": {}}},
         {"attachment": {"macvtap": {"mode": "vepaa"}}},

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, macvtap, ovs, ovs_afxdp, ovs_dpdk, tap_bridge, user
+from latlab.attachment import baseline, macvtap, ovs, ovs_afxdp, ovs_dpdk, sriov, tap_bridge, user, vfio
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
     "user": user,
     "tap-bridge": tap_bridge,
     "macvtap": macvtap,
+    "vfio": vfio,
+    "sriov": sriov,
     "ovs": ovs,
     "ovs-afxdp": ovs_afxdp,
     "ovs-dpdk": ovs_dpdk,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from latlab.attachment import needs
 from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address
@@ -10,6 +11,7 @@ from latlab.guest.machine import Machine
 from latlab.scenario.model import Baseline
 
 VLAN_AT = "nic"
+NEEDS = needs.BASELINE
 
 
 def attach(site: Site, options: Baseline, guests: int = 1) -> list[Wiring]:

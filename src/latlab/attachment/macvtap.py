@@ -6,6 +6,7 @@ QEMU opens the device's character node, /dev/tap<ifindex>; the index is chosen b
 
 from __future__ import annotations
 
+from latlab.attachment import needs
 from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, guest_mac, link
@@ -13,6 +14,7 @@ from latlab.guest.machine import Machine
 from latlab.scenario.model import Macvtap
 
 VLAN_AT = "nic"
+NEEDS = needs.MACVTAP
 FIRST_INDEX = 7700
 FD = 10
 

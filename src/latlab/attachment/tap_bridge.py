@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+from latlab.attachment import needs
 from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
@@ -13,6 +14,7 @@ from latlab.hosts.host import Host
 from latlab.scenario.model import TapBridge
 
 VLAN_AT = "nic"
+NEEDS = needs.TAP_BRIDGE
 BRIDGE = "llbr0"
 
 

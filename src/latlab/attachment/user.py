@@ -8,6 +8,7 @@ attachment.
 
 from __future__ import annotations
 
+from latlab.attachment import needs
 from latlab.attachment.common import packet_counters, virtio_nic
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Address, Site, add_address, guest_mac, link
@@ -16,6 +17,7 @@ from latlab.measure.ports import NETPERF_CONTROL, NETPERF_DATA, PROBE
 from latlab.scenario.model import User
 
 VLAN_AT = "nic"
+NEEDS = needs.USER
 SLIRP_GUEST = Address("10.0.2.15", "fec0::15")
 SLIRP_GATEWAY = "10.0.2.2"
 

@@ -33,6 +33,8 @@ class Wiring:
     files: Mapping[int, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ("virtio_net",)
     """The drivers that the guest's kernel needs for its NIC."""
+    pins_memory: bool = False
+    """Whether QEMU has to lock all of the guest's memory: a device that is the guest's writes into it by itself."""
     shares_memory: bool = False
     """Another process of the hypervisor maps the guest's memory: vhost-user."""
     gateway: str | None = None

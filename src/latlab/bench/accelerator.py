@@ -37,7 +37,7 @@ def choose(host: Host, kernel: Kernel, wanted: Literal["auto", "kvm", "tcg"], *,
         raise BenchError(f"{qemu} is not installed on {host.name}", hint=f"Debian and Ubuntu: apt install {package}")
     if wanted == "tcg":
         return Accelerator("tcg", "as the bench file asks")
-    obstacle = kvm_obstacle(host, kernel) or (_nested_obstacle(host) if nested else None)
+    obstacle = kvm_obstacle(host, kernel) or (nested_obstacle(host) if nested else None)
     if obstacle is None:
         return Accelerator("kvm", "a trial guest ran")
     if wanted == "kvm":
@@ -85,7 +85,8 @@ def _words(stderr: str) -> str:
     return "QEMU: " + re.sub(r"^(qemu-system-[^:]*: )?(\S+\.c:\d+: )?", "", lines[-1]) if lines else ""
 
 
-def _nested_obstacle(host: Host) -> str | None:
+def nested_obstacle(host: Host) -> str | None:
+    """Why a guest here cannot run guests itself, where KVM works."""
     for module in ("kvm_intel", "kvm_amd"):
         result = host.run_plain(["cat", f"/sys/module/{module}/parameters/nested"])
         if not result.exit_code:

@@ -24,6 +24,8 @@ LATER_MODULES = ("vhost_net", "macvtap", "bridge", "8021q")
 MODULES_LIMIT_S = 60
 
 NIC, PEER_NIC = "eth0", "eth1"
+TOTAL_VFS = 7
+"""Virtual functions that QEMU's 82576 has."""
 
 
 def spec(kernel: Kernel, *, accelerator: str, cpus: int, memory_mib: int) -> MachineSpec:

@@ -18,6 +18,8 @@ from latlab.guest.kernel import find_kernel
 from latlab.hosts.host import Host
 from latlab.scenario.bench_model import Addresses, LocalBench
 
+LOCK = "bench-local"
+"""There is one local bench, however many files describe it: all of them use the same names on this machine."""
 VETH, PEER_VETH, NAMESPACE = "llnic0", "llnic1", "latlab-peer"
 
 

@@ -19,15 +19,30 @@ ROOT_STATE = Path("/run/latlab")
 """Root's state folder. Open to root alone."""
 
 
-def state_folder() -> Path:
-    """Where locks and undo journals are; the same rule as in `probe/journal.c`."""
+def state_path() -> Path:
+    """Where locks and undo journals are, if there are any; the same rule as in `probe/journal.c`."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.geteuid() == 0:
-        folder = ROOT_STATE
-    elif runtime.startswith("/"):
-        folder = Path(runtime) / "latlab"
-    else:
-        folder = Path(f"/tmp/latlab-{os.geteuid()}")
+        return ROOT_STATE
+    return Path(runtime) / "latlab" if runtime.startswith("/") else Path(f"/tmp/latlab-{os.geteuid()}")
+
+
+def dead_journals() -> list[Path]:
+    """Journals that nobody holds: what their agents changed is not undone yet. The next agent here does that."""
+    found = []
+    for path in state_path().glob("*.journal"):
+        try:
+            with path.open("rb") as f:
+                fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                found.append(path)
+        except OSError:
+            continue  # its agent lives, or has just ended
+    return found
+
+
+def state_folder() -> Path:
+    """The folder of `state_path`, made if it is not there. BenchError when it is not ours alone."""
+    folder = state_path()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -51,7 +66,7 @@ LOOK_S = 0.2
 
 def holder(name: str) -> str | None:
     """Who holds the lock (`process 1234 (latlab run ...)`), or `None` when nobody does."""
-    path = state_folder() / f"{name}.lock"
+    path = state_path() / f"{name}.lock"
     if not path.exists():
         return None
     with path.open() as f:

@@ -38,8 +38,7 @@ def open_bench(name: str, bench: EmulatedBench | LocalBench, log: CommandLog, sa
 
     `say` is told, in one line each, what a user should know: what was undone after a crash, why there is no KVM.
     """
-    # There is one local bench, however many files describe it: all of them use the same names on this machine.
-    lock = "bench-local" if isinstance(bench, LocalBench) else f"bench-{name}"
+    lock = local.LOCK if isinstance(bench, LocalBench) else f"bench-{name}"
     with locked(lock, what=f"the bench {name}"), _this_machine(bench, log) as host:
         for recovered in host.facts.recovered:
             say(f"after a crash: {recovered}")

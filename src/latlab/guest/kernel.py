@@ -32,7 +32,8 @@ def kernels_folder() -> Path:
     """
     own = cache_folder() / "kernels"
     user = os.environ.get("SUDO_USER", "")
-    if (own / "current").exists() or os.geteuid() != 0 or not user:
+    # os.access: with a HOME that is another user's, asking whether it exists is an error.
+    if os.access(own / "current", os.F_OK) or os.geteuid() != 0 or not user:
         return own
     try:
         theirs = Path(pwd.getpwnam(user).pw_dir) / ".cache/latlab/kernels"
@@ -117,9 +118,16 @@ def _by_version(image: Path) -> list[tuple[int, str]]:
 def find_kernel(wanted: str | None = None) -> Kernel:
     """The kernel for virtual machines: `wanted` (an image's path, or a folder as above), else the newest unpacked one.
 
-    BenchError when there is none, or when its modules are not beside it.
+    BenchError when there is none, when its modules are not beside it, or when this user may not read them.
     """
     root = Path(wanted) if wanted else kernels_folder() / "current"
+    try:
+        return _kernel_in(root)
+    except PermissionError:
+        raise BenchError(f"{root} is not readable to this user", hint="Run: scripts/setup kernel") from None
+
+
+def _kernel_in(root: Path) -> Kernel:
     if root.is_file():
         # /boot/vmlinuz-6.12.95+deb12-amd64 -> / and 6.12.95+deb12-amd64
         images, root = [root], root.absolute().parent.parent

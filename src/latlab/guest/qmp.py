@@ -22,6 +22,8 @@ from latlab.hosts.host import Host
 T = TypeVar("T")
 
 ANSWER_LIMIT_S = 10
+GREETING_LIMIT_S = 60
+"""QEMU listens long before it answers: it makes the devices first, and VFIO pins the guest's memory."""
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)  # its errors come to us as exceptions
 
 
@@ -41,15 +43,15 @@ class Monitor:
             threading.Thread(target=direction, name=f"qmp {host.name} bytes", daemon=True).start()
         self._client = QMPClient(host.name)
         try:
-            self._await(self._client.connect(self._far))
+            self._await(self._client.connect(self._far), GREETING_LIMIT_S)
         except GuestError as error:
             self.close()
             raise GuestError(f"QEMU's monitor does not answer: {self._relay.stderr.strip() or error}") from error
 
-    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+    def _await(self, work: Coroutine[Any, Any, T], limit_s: float = ANSWER_LIMIT_S) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(ANSWER_LIMIT_S)
+            return future.result(limit_s)
         except (QMPError, OSError, EOFError, TimeoutError) as error:
             raise GuestError(str(error) or type(error).__name__) from error
 

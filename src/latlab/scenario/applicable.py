@@ -49,6 +49,8 @@ def _guests(point: Point) -> str | None:
             return "without a guest there cannot be several"
         if getattr(attachment, "mode", None) == "passthru":
             return "macvtap's mode passthru gives the whole NIC to one guest"
+        if attachment.kind == "vfio":
+            return "vfio gives the whole NIC to one guest"
     queues = getattr(attachment, "queues", 1)
     if queues > guest.cpus:
         return f"a guest of {guest.cpus} CPUs uses no more than {guest.cpus} queues, and {queues} are asked for"
@@ -74,6 +76,10 @@ def _load(point: Point) -> str | None:
         return "without a guest, a load between the hypervisor and itself never meets the NIC"
     if point.attachment.kind == "macvtap":
         return "a macvtap cannot talk to its own host, so the hypervisor cannot be the other end of the load"
+    if point.attachment.kind == "vfio":
+        return "the NIC is the guest's, so the hypervisor has none to be the other end of the load"
+    if point.attachment.kind == "sriov":
+        return "the hypervisor's own packets would move the counters that stand still when all of the flow takes the VF"
     return None
 
 

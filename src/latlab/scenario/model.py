@@ -21,7 +21,7 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS = ("vfio", "sriov", "xdp")
+LATER_ATTACHMENTS = ("xdp",)
 """Words that a scenario may use one day: refused with another message than a word nobody knows."""
 
 MAX_POINTS = 10_000
@@ -93,6 +93,21 @@ class Macvtap(Model):
     queues: int = QUEUES
 
 
+class Vfio(Model):
+    """The whole NIC given to the guest, behind the IOMMU: its driver runs in the guest."""
+
+    kind: Literal["vfio"] = "vfio"
+
+
+class Sriov(Model):
+    """A virtual function of the NIC given to the guest, behind the IOMMU: the NIC itself tells the packets apart."""
+
+    kind: Literal["sriov"] = "sriov"
+    spoof_check: bool = Field(
+        default=True, description="the NIC drops what the guest sends under another MAC or VLAN than its own"
+    )
+
+
 class Ovs(Model):
     """Open vSwitch's kernel datapath as a simple bridge."""
 
@@ -147,7 +162,9 @@ class OvsDpdk(Model):
     memory_mib: int = HUGE_PAGES
 
 
-Attachment = Annotated[Baseline | User | TapBridge | Macvtap | Ovs | OvsAfxdp | OvsDpdk, Field(discriminator="kind")]
+Attachment = Annotated[
+    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk, Field(discriminator="kind")
+]
 
 
 class Flow(Model):

@@ -7,7 +7,8 @@ that of the raw samples, which a run needs until it has packed them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from latlab.scenario.applicable import applicable
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
@@ -79,6 +80,21 @@ def make_plan(scenario: Scenario, bench: EmulatedBench | LocalBench) -> Plan:
             planned.append(PlannedPoint(len(planned) + 1, point, label, point_slug(point, varying), seconds))
     total = sum(p.seconds for p in planned) + (BENCH_UP_SECONDS[bench.kind] if planned else 0.0)
     return Plan(tuple(planned), tuple(left_out), total, sum(sample_bytes(p.point) for p in planned))
+
+
+def narrowed(plan: Plan, reason: Callable[[Point], str | None]) -> Plan:
+    """The plan without the points for which there is a reason, numbered anew. Pure."""
+    kept: list[PlannedPoint] = []
+    left_out = list(plan.left_out)
+    for planned in plan.points:
+        why = reason(planned.point)
+        if why is None:
+            kept.append(replace(planned, number=len(kept) + 1))
+        else:
+            left_out.append(LeftOut(planned.point, planned.label, why))
+    # What is saved is the time of the points: the bench is up already.
+    seconds = plan.seconds - sum(p.seconds for p in plan.points) + sum(p.seconds for p in kept)
+    return Plan(tuple(kept), tuple(left_out), seconds, sum(sample_bytes(p.point) for p in kept))
 
 
 def sample_bytes(point: Point) -> int:
