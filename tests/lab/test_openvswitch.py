@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,11 @@ import pytest
 from latlab.attachment.vhost_user import PROGRAM as WITH_DPDK
 from tests.lab.latlab_command import Command, latlab
 from tests.lab.machine_state import State, differences, lasting_differences
-from tests.lab.test_undo_emulated import bench, inside, state
+from tests.lab.test_undo_emulated import inside, state
 
 USERSPACE = ["ovs-afxdp", "ovs-dpdk"]
 COUNT = 100
 MEASURING_S = 1.0
-__all__ = ["bench"]  # a fixture
 LIMIT_S = 400
 """Three guests boot beside a thread that polls, all of it emulated."""
 
@@ -117,6 +116,20 @@ def test_nothing_is_left_after_sigkill(
     if victim == "agent":
         latlab("cleanup", folder=tmp_path)
     assert lasting_differences(before) == []
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Path]:
+    """The file of an emulated bench that is up."""
+    path = tmp_path / "switches.yaml"
+    path.write_text("kind: emulated\n")
+    keeper = latlab("bench", "up", "--bench", str(path), folder=tmp_path)
+    assert keeper.process.returncode == 0, keeper.stderr
+    yield path
+    latlab("bench", "down", "--bench", str(path), folder=tmp_path)
+    left = keeper.wait_until_all_ended()
+    keeper.end()
+    assert left == {}
 
 
 @pytest.mark.timeout(2 * LIMIT_S)

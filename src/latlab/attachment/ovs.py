@@ -5,6 +5,7 @@ flow goes up to ovs-vswitchd, all others are switched in the kernel.
 
 from __future__ import annotations
 
+from latlab.attachment import needs
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import load_module, packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.tap_bridge import make_tap, tap_netdev
@@ -14,6 +15,7 @@ from latlab.guest.machine import Machine
 from latlab.scenario.model import Ovs
 
 VLAN_AT = "nic"
+NEEDS = needs.OVS
 
 
 def attach(site: Site, options: Ovs, guests: int = 1) -> list[Wiring]:

@@ -7,7 +7,7 @@ vhost-user socket (`guest: vhost-user`, with a build that has DPDK).
 
 from __future__ import annotations
 
-from latlab.attachment import af_xdp, vhost_user
+from latlab.attachment import af_xdp, needs, vhost_user
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.tap_bridge import make_tap, tap_netdev
@@ -18,6 +18,7 @@ from latlab.hosts.host import Host
 from latlab.scenario.model import OvsAfxdp
 
 VLAN_AT = "port"
+NEEDS = needs.OVS_AFXDP
 
 XDP_MODES = {"auto": "best-effort", "native": "native", "generic": "generic"}
 """OVS's words. `best-effort`: the first that works of native with zero-copy, native, generic."""

@@ -6,7 +6,7 @@ DPDK has the NIC through the kernel's AF_XDP or AF_PACKET sockets, and the NIC s
 
 from __future__ import annotations
 
-from latlab.attachment import af_xdp, vhost_user
+from latlab.attachment import af_xdp, needs, vhost_user
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Wiring
@@ -15,6 +15,7 @@ from latlab.guest.machine import Machine
 from latlab.scenario.model import OvsDpdk
 
 VLAN_AT = "port"
+NEEDS = needs.OVS_DPDK
 NIC_PORT = "llnic"
 
 
