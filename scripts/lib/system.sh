@@ -28,13 +28,22 @@ LIST
     [[ $OS_ID != ubuntu ]] || echo zstd zstd
 }
 
-# programs_optional: instruments and loads beside the probe, attachments. latlab runs without them and says what is not
-# measured.
+# programs_optional: instruments and loads beside the probe, attachments. latlab runs without them and says what is not measured.
+# Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
+# lab's tests (dropbear-bin is the program alone, without a service).
 programs_optional() {
-    echo netperf netperf
-    echo iperf3 iperf3
-    echo ovs-vswitchd openvswitch-switch
-    echo /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk openvswitch-switch-dpdk
+    cat <<LIST
+netperf netperf
+iperf3 iperf3
+ovs-vswitchd openvswitch-switch
+/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk openvswitch-switch-dpdk
+ssh openssh-client
+qemu-img qemu-utils
+dropbear dropbear-bin
+mformat mtools
+LIST
+    # It boots PCs; nothing else has it.
+    [[ $(uname -m) != x86_64 ]] || echo syslinux syslinux
 }
 
 # DPDK's drivers that latlab's OVS uses, which OVS's package does not depend on.

@@ -16,8 +16,7 @@ from typing import Any
 from latlab import attachment
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, changes_undone
-from latlab.ends import attached_guests, bring_up, hypervisor_end, peer_end
-from latlab.guest.machine import Machine
+from latlab.ends import AnyGuest, attached_guests, guest_end, hypervisor_end, peer_end
 from latlab.nic import as_asked, offloads_kept, offloads_off, set_mtu
 from latlab.scenario.model import Point
 
@@ -28,7 +27,7 @@ class SetUp:
 
     site: Site
     wirings: list[Wiring]
-    machines: list[Machine]
+    machines: list[AnyGuest]
     apps: list[End]
     peer: End
     first_run: str
@@ -43,7 +42,7 @@ class SetUp:
         return self.wirings[0]
 
     @property
-    def machine(self) -> Machine | None:
+    def machine(self) -> AnyGuest | None:
         return self.machines[0] if self.machines else None
 
     @property
@@ -63,18 +62,20 @@ def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[S
             if point.nic.offloads == "off":
                 offloads_off(used.hypervisor, name)
         peer = peer_end(used)
-        if not wirings[0].devices:
+        if not wirings[0].devices and not wirings[0].visit:
             app = hypervisor_end(used, wirings[0])
             yield SetUp(used, wirings, [], [app], peer, run_id, _offloads(point, used, wirings, [app]))
             return
         with attached_guests(used, point.guest, wirings, console) as machines:
             tagged = used.vlan if ways.VLAN_AT == "guest" else None
             apps = [
-                End(machine.host, bring_up(machine.host, wiring, point.nic, tagged=tagged), wiring.own, wiring.reach,
-                    wiring.mac)
+                guest_end(machine, used, wiring, point.nic, tagged=tagged)
                 for machine, wiring in zip(machines, wirings, strict=True)
-            ]  # fmt: skip
-            yield SetUp(used, wirings, machines, apps, peer, run_id, _offloads(point, used, wirings, apps))
+            ]
+            # What the kernel of a guest that is not ours said before is no business of the run's.
+            theirs = point.guest.image is not None or wirings[0].visit is not None
+            heard = machines[0].kernel_messages() if theirs else ""
+            yield SetUp(used, wirings, machines, apps, peer, run_id, _offloads(point, used, wirings, apps), heard)
 
 
 def _offloads(point: Point, site: Site, wirings: list[Wiring], apps: list[End]) -> list[str]:

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from latlab.attachment.iommu import refuse_low_memlock
 from latlab.attachment.wiring import End, Wiring
-from latlab.bench.site import Site, add_address, link, wait_for_carrier
+from latlab.bench.site import Site, changes_undone, link, wait_for_carrier
 from latlab.errors import BenchError, GuestError
+from latlab.guest.disk import Disk, find_firmware, read_image
 from latlab.guest.initramfs import guest_initramfs
 from latlab.guest.machine import Machine, MachineSpec, start_machines
+from latlab.guest.own import add_missing_addresses, interfaces
+from latlab.guest.visited import Visited
 from latlab.hosts.host import Host
 from latlab.hosts.local import probe_path
 from latlab.nic import add_vlan, offloads_off, set_mtu
@@ -21,41 +23,90 @@ from latlab.scenario.model import Guest, Load, Nic
 from latlab.stats.stamps import Timescales
 from latlab.store.disk import os_errors
 
+AnyGuest = Machine | Visited
+
 
 @contextmanager
-def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], console: Path) -> Iterator[list[Machine]]:
-    """The guests, running, each with its NIC up (see `bring_up`). Of one that does not start, what its kernel printed
-    is kept in `console`.
+def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], console: Path) -> Iterator[list[AnyGuest]]:
+    """The guests, running, or the one that runs already. Of one that does not start, what its kernel printed is kept in
+    `console`.
     """
+    if wirings[0].visit:
+        guest = Visited(site.hypervisor, "guest", wirings[0].visit)
+        try:
+            with changes_undone(guest.host):
+                yield [guest]
+        finally:
+            guest.stop()
+        return
     if any(wiring.pins_memory for wiring in wirings):
         refuse_low_memlock(site.hypervisor, options.memory_mib)
-    arch = site.hypervisor.facts.machine
-    specs = [
-        MachineSpec(
-            name="guest" if number == 0 else f"guest{number + 1}",
-            kernel=site.guest_kernel.image,
-            initramfs=guest_initramfs(site.guest_kernel, Path(probe_path(arch)), wiring.modules),
-            accelerator=site.guest_accelerator,
-            cpus=options.cpus,
-            memory_mib=options.memory_mib,
-            arch=arch,
-            devices=wiring.devices,
-            files=wiring.files,
-            shares_memory=wiring.shares_memory,
-        )
-        for number, wiring in enumerate(wirings)
-    ]
+    disk = own_disk(site, options)
+    specs = [guest_spec(site, options, wiring, number, disk) for number, wiring in enumerate(wirings)]
     try:
         machines = start_machines(site.hypervisor, specs)
     except GuestError as error:
         write_text(console, error.console)
-        error.hint = f"The whole console: {console}"
+        whole = f"The whole console: {console}"
+        error.hint = f"{error.hint} {whole}".strip() if disk else whole
         raise
     try:
-        yield machines
+        yield list(machines)
     finally:
         for machine in machines:
             machine.stop()
+
+
+def own_disk(site: Site, options: Guest) -> Disk | None:
+    """The user's own image, if there is one. BenchError when no guest can boot from it on this bench."""
+    if options.image is None:
+        return None
+    file = absolute(options.image)
+    # Who else has it open is known to the machine whose file it is.
+    info = read_image(site.carrier or site.hypervisor, file)
+    if site.hypervisor.run_plain(["test", "-r", file]).exit_code:
+        raise BenchError(
+            f"{site.hypervisor.name} does not see the image {file}", hint="Put it outside of /run and /dev."
+        )
+    return Disk(
+        file=file,
+        format=info["format"],
+        user=options.ssh_user,
+        key=absolute(options.ssh_key) if options.ssh_key else None,
+        boot_limit_s=options.boot_limit_ns / 1e9,
+        firmware=find_firmware(site.hypervisor, options.firmware),
+    )
+
+
+def absolute(path: str) -> str:
+    """As the user means it: from the folder that latlab was called in."""
+    return str(Path(path).expanduser().absolute())
+
+
+def guest_spec(site: Site, options: Guest, wiring: Wiring, number: int, disk: Disk | None) -> MachineSpec:
+    arch = site.hypervisor.facts.machine
+    kernel = site.guest_kernel
+    return MachineSpec(
+        name="guest" if number == 0 else f"guest{number + 1}",
+        kernel=None if disk else kernel.image,
+        initramfs=None if disk else guest_initramfs(kernel, Path(probe_path(arch)), wiring.modules),
+        accelerator=site.guest_accelerator,
+        cpus=options.cpus,
+        memory_mib=options.memory_mib,
+        arch=arch,
+        devices=wiring.devices,
+        files=wiring.files,
+        shares_memory=wiring.shares_memory,
+        disk=disk,
+    )
+
+
+def guest_end(guest: AnyGuest, site: Site, wiring: Wiring, nic: Nic, *, tagged: int | None) -> End:
+    """Where the measured application is, inside a guest."""
+    if isinstance(guest, Visited):
+        return guest.make_end(site)
+    name = bring_up(guest.host, wiring, nic, tagged=tagged)
+    return End(guest.host, name, wiring.own, wiring.reach, wiring.mac)
 
 
 def bring_up(guest: Host, wiring: Wiring, nic: Nic, *, tagged: int | None) -> str:
@@ -63,7 +114,7 @@ def bring_up(guest: Host, wiring: Wiring, nic: Nic, *, tagged: int | None) -> st
 
     BenchError when the guest has no interface with the wiring's MAC.
     """
-    found = json.loads(guest.run(["ip", "-j", "link", "show"]))
+    found = interfaces(guest)
     name: str | None = next((entry["ifname"] for entry in found if entry.get("address") == wiring.mac), None)
     if name is None:
         raise BenchError(
@@ -77,7 +128,7 @@ def bring_up(guest: Host, wiring: Wiring, nic: Nic, *, tagged: int | None) -> st
     wait_for_carrier(guest, name)
     if tagged is not None:
         name = add_vlan(guest, name, tagged)
-    add_address(guest, name, wiring.own)
+    add_missing_addresses(guest, name, wiring.own)
     if wiring.gateway:
         guest.run(["ip", "route", "add", "default", "via", wiring.gateway])
     return name

@@ -35,7 +35,7 @@ def as_asked(site: Site, nic: Nic, vlan_at: VlanAt) -> Site:
     """The site whose NICs the attachment is to use. BenchError when a NIC cannot do what is asked; offloads that it
     keeps are for the caller to look for (see `offloads_kept`).
     """
-    ends = [(site.hypervisor, site.nic), (site.peer, site.peer_nic)]
+    ends = [*([] if site.nic_in_use else [(site.hypervisor, site.nic)]), (site.peer, site.peer_nic)]
     for host, name in ends:
         set_mtu(host, name, nic.mtu_bytes)
         if nic.offloads == "off":

@@ -18,11 +18,13 @@ from latlab import attachment
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
+from latlab.guest.disk import FIRMWARES, Disk
 from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import MachineSpec, command_line
 from latlab.hosts.channel import Facts
 from latlab.hosts.commands import as_shell
 from latlab.hosts.host import Host, Process, Result
+from latlab.hosts.ssh import ssh_command
 from latlab.load import iperf3, netperf_streams, share_out
 from latlab.load.streams import Streams
 from latlab.measure import netperf, ping, probe
@@ -30,7 +32,7 @@ from latlab.measure.ports import NETPERF_CONTROL
 from latlab.nic import as_asked
 from latlab.rehearsed_pci import rehearsed_pci
 from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
-from latlab.scenario.model import Family, Load, Netperf, Ping, Point, Probe
+from latlab.scenario.model import Family, Guest, Load, Netperf, Ping, Point, Probe
 from latlab.scenario.plan import Plan
 
 PROBE = "latlab-probe"
@@ -127,16 +129,21 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
     wiring = wirings[0]
     app = End(host, site.nic, wiring.own, wiring.reach, PEER_MAC)
     for number, wired in enumerate(wirings):
+        if wired.visit:
+            target = wired.visit.target
+            agent = [*ssh_command(target, "/tmp/latlab-ssh"), "--", target.destination, PROBE, "agent"]
+            host.write_down(agent, background=True)
         if not wired.devices:
             continue
         spec = MachineSpec(
             "guest" if number == 0 else f"guest{number + 1}", site.guest_kernel.image, Path("guest.cpio"),
             site.guest_accelerator, point.guest.cpus, point.guest.memory_mib, devices=wired.devices, files=wired.files,
             shares_memory=wired.shares_memory,
+            disk=_disk(point.guest),
         )  # fmt: skip
         host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wired.files, background=True)
     apps = [
-        End(RehearsedHost("guest"), "eth0", wired.own, wired.reach, wired.mac) if wired.devices else app
+        End(RehearsedHost("guest"), "eth0", wired.own, wired.reach, wired.mac) if wired.devices or wired.visit else app
         for wired in wirings
     ]
     peer_address = site.addresses.peer
@@ -145,6 +152,14 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
         words = as_shell(end.host._place(argv), background=background)
         host.script.append(f"{words}  # in the guest" if end.host.name == "guest" else words)
     return [*host.script, *reversed(host.afterwards)]
+
+
+def _disk(guest: Guest) -> Disk | None:
+    """As if it had been looked at."""
+    if guest.image is None:
+        return None
+    firmware = FIRMWARES["x86_64"][0] if guest.firmware == "uefi" else None
+    return Disk(guest.image, "qcow2", guest.ssh_user, guest.ssh_key, guest.boot_limit_ns / 1e9, firmware)
 
 
 def _load_ends(point: Point, site: Site, wiring: Wiring, apps: Sequence[End], peer: End) -> list[tuple[End, End]]:

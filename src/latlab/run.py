@@ -22,6 +22,7 @@ from latlab.bench import snapshot
 from latlab.bench.site import Site, link
 from latlab.ends import load_ends, timescales, write_text
 from latlab.errors import HostError, LatlabError, UndoError
+from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
 from latlab.load import BulkTraffic, running_between
@@ -142,13 +143,19 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         run.document.env["reused"] = f"attachment and guests of {ready.first_run}"
         progress.step("same guest" if ready.machines else "same set-up")
     else:
-        progress.doing("attaching" if point.attachment.kind == "baseline" else "starting the guest")
+        doing = {"baseline": "attaching", "existing": "reaching the guest"}
+        progress.doing(doing.get(point.attachment.kind, "starting the guest"))
         ready = standing.make(point, site, run.id, run.log("guest-console.log"))
-        if ready.machines:
+        if ready.machine:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
     run.document.env["attachment"] = dict(ready.wiring.notes)
     if point.nic.offloads == "off":
         run.document.env["offloads that stay on"] = ", ".join(ready.offloads) or "none"
+    if ready.machine:
+        run.document.env["guest"] = describe(ready.machine.host)
+        run.document.versions["kernel of the guest"] = ready.machine.host.facts.kernel
+        if ready.wiring.visit:
+            run.document.bench.accelerator = accelerator(ready.machine.host)
     return ready
 
 
@@ -189,7 +196,6 @@ def _directory(planned: PlannedPoint, scenario: str, site: Site, root: Path) -> 
             | _programs(site.hypervisor)
             | {
                 "kernel of the hypervisor": site.hypervisor.facts.kernel,
-                "kernel of the guest": site.guest_kernel.release,
             }
         )
         try:
@@ -231,7 +237,7 @@ def _guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[No
     try:
         yield
     finally:
-        now = ready.machine.console()
+        now = ready.machine.kernel_messages()
         new, ready.heard = said_since(ready.heard, now), now
         write_text(run.log("guest-console.log"), new)
         taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(new)]

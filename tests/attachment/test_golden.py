@@ -21,11 +21,12 @@ from tests.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 ANY: TypeAdapter[Attachment] = TypeAdapter(Attachment)
+REQUIRED = {"existing": {"ssh": "their-guest"}}
 KERNEL = Kernel("6.12.1", Path("/boot/vmlinuz-6.12.1"), Path("/"))
 
 
 def options(kind: str, **others: str) -> Attachment:
-    return ANY.validate_python({"kind": kind, **others})
+    return ANY.validate_python({"kind": kind, **REQUIRED.get(kind, {}), **others})
 
 
 def script(chosen: Attachment) -> list[str]:

@@ -71,7 +71,8 @@ def local(folder: Path, said: Mapping[str, str] | None = None, **others: str) ->
 def test_an_emulated_bench_does_what_its_kernel_and_this_machine_s_programs_can(tmp_path: Path) -> None:
     kernel(tmp_path)
     state = emulated(tmp_path)
-    assert missed(state) == {kind: [] for kind in attachment.KINDS}
+    # A guest that runs already runs elsewhere.
+    assert missed(state) == {kind: ["another bench"] if kind == "existing" else [] for kind in attachment.KINDS}
     assert "tcg" in state.about
     assert RELEASE in state.about
 
@@ -94,7 +95,21 @@ def test_a_module_that_the_unpacked_kernel_lacks(tmp_path: Path) -> None:
 
 def test_a_module_that_the_emulated_host_itself_needs(tmp_path: Path) -> None:
     kernel(tmp_path, without="igb")
-    assert all(found == ["module igb"] for found in missed(emulated(tmp_path)).values())
+    assert all("module igb" in lacking for lacking in missed(emulated(tmp_path)).values())
+
+
+def test_a_nic_that_its_owner_uses_is_for_existing_guests_alone(tmp_path: Path) -> None:
+    """And that it is in a bridge, with an address of the bench's network, is in nobody's way."""
+    kernel(tmp_path)
+    used = {
+        "ip -j -d -s link show dev eth1": '[{"ifname": "eth1", "master": "br0", "flags": ["UP"]}]',
+        "ip -j addr show": '[{"ifname": "br0", "addr_info": [{"local": "198.18.77.1", "prefixlen": 24}]}]',
+    }
+    bench = LocalBench(kernel=str(tmp_path), nic="eth1", peer_nic="eth2", nic_in_use=True)
+    found = missed(local_state("mine", bench, Told(said={**QEMU, **FREE, **used}), ABLE, None))
+    assert "another bench" not in found["existing"]
+    assert not [what for what in found["existing"] if "eth1" in what or "addresses" in what]
+    assert all("another bench" in lacking for kind, lacking in found.items() if kind != "existing")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Fixtures, because test files do not import each other; a test draws from them th
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -30,6 +31,15 @@ FLOW = {
 }
 
 
+TEXTS = {
+    "ssh": ["board1", "root@198.18.77.9", "ssh://root@host:2222"],
+    "ssh-user": ["root", "debian"],
+    "nic": ["none", "ens3"],
+    "address": ["none", "198.18.77.9"],
+}
+"""Of keys whose text has a form of its own; any other takes the name of a file."""
+
+
 def value_of(key: Key) -> st.SearchStrategy[Value]:
     """Any valid value of a key, as a user writes it."""
     if key.form == "word":
@@ -38,6 +48,8 @@ def value_of(key: Key) -> st.SearchStrategy[Value]:
         return st.lists(st.sampled_from(key.choices), min_size=1, unique=True)
     if key.form == "flag":
         return st.booleans()
+    if key.form == "text":
+        return st.sampled_from(TEXTS.get(key.key, ["none", "/a/file"]))
     low = key.minimum or 0
     number = st.integers(low, min(key.maximum or low + 100, low + 100))
     shown = number if key.form == "number" else number.map(key.show)
@@ -49,8 +61,14 @@ def axis(value: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     return st.one_of(value, st.lists(value, min_size=1, max_size=3, unique_by=json.dumps))
 
 
-def options(keys: dict[str, st.SearchStrategy[Value]], *, axes: bool) -> st.SearchStrategy[Value]:
-    return st.fixed_dictionaries({}, optional={k: axis(v) if axes else v for k, v in keys.items()})
+def options(
+    keys: dict[str, st.SearchStrategy[Value]], *, axes: bool, required: Collection[str] = ()
+) -> st.SearchStrategy[Value]:
+    written = {k: axis(v) if axes else v for k, v in keys.items()}
+    return st.fixed_dictionaries(
+        {k: v for k, v in written.items() if k in required},
+        optional={k: v for k, v in written.items() if k not in required},
+    )
 
 
 def kind(union: Any, *, axes: bool) -> st.SearchStrategy[Value]:
@@ -58,7 +76,9 @@ def kind(union: Any, *, axes: bool) -> st.SearchStrategy[Value]:
     choices: list[st.SearchStrategy[Value]] = []
     for word, model in kinds_of(union).items():
         keys = {k: value_of(key) for k, key in keys_of(model).items()}
-        choices += [st.just(word), options(keys, axes=axes).map(lambda o, w=word: {w: o})]  # type: ignore[misc]
+        required = [k for k, key in keys_of(model).items() if key.required]
+        choices += [] if required else [st.just(word)]
+        choices += [options(keys, axes=axes, required=required).map(lambda o, w=word: {w: o})]  # type: ignore[misc]
     return st.one_of(choices)
 
 

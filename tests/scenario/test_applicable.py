@@ -10,6 +10,7 @@ from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.model import (
     Attachment,
     Baseline,
+    Existing,
     Flow,
     Guest,
     Load,
@@ -120,3 +121,33 @@ def test_an_emulated_host_has_limits() -> None:
     assert applicable(point(OvsAfxdp()), bench) is None
     assert applicable(point(Baseline(), guest=Guest(memory_mib=512)), bench) is None
     assert applicable(point(TapBridge(), guest=Guest(cpus=4, memory_mib=4096)), LocalBench()) is None
+
+
+THEIRS = Existing(ssh="guest")
+IN_USE = LocalBench(nic="eth1", peer_nic="eth2", nic_in_use=True)
+CABLED = LocalBench(nic="eth1", peer_nic="eth2")
+
+
+@pytest.mark.parametrize("bench", [IN_USE, CABLED])
+def test_an_existing_guest_is_measured_on_a_cable_that_is_there(bench: LocalBench) -> None:
+    assert applicable(point(THEIRS), bench) is None
+    # How many CPUs it has is not for the scenario to say.
+    assert applicable(point(THEIRS, Flow(direction="up", cpu=3)), bench) is None
+
+
+@pytest.mark.parametrize(
+    ("left_out", "bench", "reason"),
+    [
+        (point(THEIRS), EmulatedBench(), "no guest that runs elsewhere can be reached"),
+        (point(THEIRS), LocalBench(), "name nic and peer-nic"),
+        (point(THEIRS, guest=Guest(image="/d.raw")), IN_USE, "not started by latlab"),
+        (point(THEIRS, guest=Guest(count=2)), IN_USE, "not started by latlab"),
+        (point(THEIRS, nic=Nic(mtu_bytes=9000)), IN_USE, "its owner's"),
+        (point(THEIRS, nic=Nic(vlan=5)), IN_USE, "its owner's"),
+        (point(THEIRS, load=FROM_HYPERVISOR), IN_USE, "no address in the network of an existing guest"),
+        (point(TapBridge()), IN_USE, "in use by its owner"),
+        (point(Baseline()), IN_USE, "in use by its owner"),
+    ],
+)
+def test_what_is_somebody_s_is_left_alone(left_out: Point, bench: EmulatedBench | LocalBench, reason: str) -> None:
+    assert reason in str(applicable(left_out, bench))

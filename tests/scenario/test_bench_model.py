@@ -42,11 +42,12 @@ def test_overrides_work_on_benches() -> None:
         ("kind: boards", 'b.yaml:1:7: bench "boards" is known, but not in this version yet. Known: emulated, local.'),
         ("kind: [local]", 'b.yaml:1:7: kind is a word, not a list. Known: emulated, local.'),
         ("kind: local\ncpus: 2", 'b.yaml:2:1: unknown key "cpus" in bench. '
-                                 "Known: nic, peer-nic, accelerator, kernel, addresses."),
+                                 "Known: nic, peer-nic, nic-in-use, accelerator, kernel, addresses."),
         ("kind: local\npeer_nic: eth0", 'b.yaml:2:1: unknown key "peer_nic" in bench. Did you mean "peer-nic"?'),
         ("kind: emulated\nmemory: 2048", 'b.yaml:2:9: bench.memory: a size needs a unit: "2048". '
                                          "Write 2048KiB or 2048MiB or 2048GiB."),
         ("kind: emulated\nmemory: 512MiB", 'b.yaml:2:9: bench.memory is at least 1GiB, not "512MiB"'),
+        ("kind: local\nnic-in-use: true", "b.yaml:1:1: bench: nic-in-use is said of a NIC, and there is no nic"),
         ("kind: local\nnic: eth0", "b.yaml:1:1: bench: nic and peer-nic belong together: "
                                    "name both ends of the cable, or neither"),
         ("kind: local\nnic: a\npeer-nic: a", "b.yaml:1:1: bench: nic and peer-nic are the same interface"),

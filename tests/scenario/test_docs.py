@@ -57,13 +57,16 @@ def values_of(key: Key) -> str:
     return f"`none`, or {plain}" if key.optional else plain
 
 
+def default_of(key: Key) -> str:
+    if key.required:
+        return "required"
+    return "all defaults" if key.form == "mapping" else f"`{key.show(key.default)}`"
+
+
 @pytest.mark.parametrize("heading", list(TABLES))
 def test_each_table_is_that_of_the_model(heading: str) -> None:
     model = TABLES[heading]
-    expected = [
-        [f"`{k.key}`", values_of(k), "all defaults" if k.form == "mapping" else f"`{k.show(k.default)}`", k.description]
-        for k in keys_of(model).values()
-    ]
+    expected = [[f"`{k.key}`", values_of(k), default_of(k), k.description] for k in keys_of(model).values()]
     rows = rows_after(heading)
     assert [row[:3] for row in rows] == [row[:3] for row in expected]
     assert all(row[3].startswith(want[3]) for row, want in zip(rows, expected, strict=True))

@@ -157,6 +157,13 @@ nme: x
     [
         ("- user", "x.yaml:1:1: a scenario is a mapping of keys, not a list. Its keys: name, description, attachment, "
                    "load, flow, nic, guest, instruments, repeat, reuse-guest."),
+        ("attachment: existing", "x.yaml:1:13: existing.ssh is missing"),
+        ("attachment: {existing: {ssh: -oProxyCommand=x}}",
+         "x.yaml:1:24: existing: ssh is not whom ssh could reach: write NAME, USER@HOST, or ssh://USER@HOST:PORT"),
+        ("attachment: {existing: {ssh: a, address: fe80::1}}", "x.yaml:1:24: existing: address is not an IPv4 address"),
+        ("attachment: {existing: {ssh: a, nic: a/b}}", "x.yaml:1:24: existing: nic is not the name of an interface"),
+        ("attachment: user\nguest: {ssh-user: -l}", "x.yaml:2:8: guest: ssh-user is not the name of a user"),
+        ("attachment: user\nguest: {image: \"a\\tb\"}", "x.yaml:2:8: guest: image is not the path of a file"),
         ("{}", f"x.yaml:1:1: attachment is missing. Known: {KNOWN}."),
         ("attachment: []", "x.yaml:1:13: attachment is an empty list. Give at least one value."),
         ("attachment:", "x.yaml:1:12: attachment is a word, or a word with options, not nothing. "

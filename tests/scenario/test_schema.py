@@ -101,6 +101,8 @@ def test_every_valid_scenario_satisfies_the_schema(
         {"attachment": "xdp"},
         {"attachment": []},
         {"attachment": {"user": {}, "macvtap": {}}},
+        {"attachment": "existing"},
+        {"attachment": {"existing": {"nic": "ens3"}}},
         {"attachment": {"macvtap": {"mode": "vepaa"}}},
         {"attachment": "user", "flow": {"period": 500}},
         {"attachment": "user", "flow": {"period": "5 lightyears"}},

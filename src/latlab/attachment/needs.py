@@ -28,6 +28,7 @@ XDP_SOCKETS = KernelOption("CONFIG_XDP_SOCKETS", "AF_XDP", protocol=XDP_PROTOCOL
 
 BENCH: tuple[Need, ...] = (Privilege(), Program("ip", "iproute2"), Program("ethtool", "ethtool"))
 
+EXISTING: tuple[Need, ...] = (Program("ssh", "openssh-client"),)
 BASELINE: tuple[Need, ...] = ()
 USER: tuple[Need, ...] = ()
 TAP_BRIDGE: tuple[Need, ...] = (TAP, Module("bridge"), VHOST)
@@ -59,6 +60,7 @@ XDP: tuple[Need, ...] = (
 __all__ = [
     "BASELINE",
     "BENCH",
+    "EXISTING",
     "MACVTAP",
     "OVS",
     "OVS_AFXDP",

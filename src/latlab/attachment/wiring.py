@@ -17,11 +17,24 @@ from dataclasses import dataclass, field
 
 from latlab.bench.site import Address
 from latlab.hosts.host import Host
+from latlab.hosts.ssh import SshTarget
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A guest that runs already, and which of its interfaces is under test; `None`: to be found (see guest.visited)."""
+
+    target: SshTarget
+    nic: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """One guest's way to the network. `devices` and `files` go to QEMU (see guest.machine); no devices: no guest."""
+    """One guest's way to the network. `devices` and `files` go to QEMU (see guest.machine).
+
+    No devices, and nobody to visit: no guest.
+    """
 
     own: Address
     """The application's address as it sees it itself."""
@@ -41,6 +54,8 @@ class Wiring:
     """The guest's way to the peer, when they are not on one link."""
     icmp_inward: bool = True
     """Whether the peer can ping the application."""
+    visit: Visit | None = None
+    """The guest runs already: no QEMU of ours. `own` and `reach` are then what it gets if it has no address."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What was found and chosen, for the run's record: `vhost: on`."""
     nics: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 """The local bench: this machine's own kernel is the hypervisor, a network namespace is the peer.
 
 Without a NIC in the bench file the cable is a veth pair; with one, the file names both of its ends. Needs root. A NIC
-that somebody uses is refused: one with a default route, with addresses, or already in a bridge.
+that somebody uses is refused: one with a default route, with addresses, or already in a bridge; unless the file says
+that it is in use (`nic-in-use`), and then nothing of it is changed.
 """
 
 from __future__ import annotations
@@ -119,11 +120,12 @@ def configure(host: Host, bench: LocalBench) -> Site:
         )
     kernel = find_kernel(bench.kernel)
     addresses = plan_addresses(bench.addresses.ipv4, bench.addresses.ipv6)
-    refuse_used_networks(host, bench.addresses)
+    if not bench.nic_in_use:  # or the machine may well be in that network itself
+        refuse_used_networks(host, bench.addresses)
     if bench.nic and bench.peer_nic:
         nic, peer_nic = bench.nic, bench.peer_nic
         refuse_other_namespace(host)
-        for name in (nic, peer_nic):
+        for name in (peer_nic,) if bench.nic_in_use else (nic, peer_nic):
             refuse_used_nic(host, name)
             refuse_shaped_nic(host, name)
         refuse_used_names(host, (), NAMESPACE)
@@ -135,7 +137,7 @@ def configure(host: Host, bench: LocalBench) -> Site:
         )
     accelerator = choose(host, kernel, bench.accelerator)
     peer = configure_peer(host, peer_nic, addresses.peer, NAMESPACE)
-    if "UP" not in link(host, nic)["flags"]:
+    if "UP" not in link(host, nic)["flags"] and not bench.nic_in_use:
         host.change(["ip", "link", "set", "dev", nic, "up"], undo=["ip", "link", "set", "dev", nic, "down"])
     wait_for_carrier(host, nic)
     cable = "veth pair" if not bench.nic else f"{nic} <-> {peer_nic}"
@@ -148,6 +150,7 @@ def configure(host: Host, bench: LocalBench) -> Site:
         guest_accelerator=accelerator.name,
         guest_kernel=kernel,
         addresses=addresses,
+        nic_in_use=bench.nic_in_use,
         console=lambda: host.run_plain(["dmesg"]).stdout,
         cable=cable,
         headline=f"this machine · {host.facts.cpus} CPUs · {cable} · kernel {host.facts.kernel} · "

@@ -50,7 +50,7 @@ def open_bench(name: str, bench: EmulatedBench | LocalBench, log: CommandLog, sa
                 defaults = Addresses()
                 kernel = find_kernel(bench.kernel)
                 site = emulated.configure(machine, kernel, plan_addresses(defaults.ipv4, defaults.ipv6))
-                yield replace(site, name=name)
+                yield replace(site, name=name, carrier=host)
 
 
 @contextmanager

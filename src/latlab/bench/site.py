@@ -100,6 +100,10 @@ class Site:
     """The VLAN of the flow, where the attachment itself has to put it."""
     mtu: int = 1500
     """Of every interface on the way."""
+    nic_in_use: bool = False
+    """The hypervisor's NIC is its owner's, and is left as it is."""
+    carrier: Host | None = None
+    """The machine that an emulated hypervisor runs on, whose files it sees, but not who has locked them."""
 
     @property
     def lost(self) -> bool:

@@ -28,11 +28,12 @@ from latlab.needs import Missing, Need, install, limits, missing, wanted
 from latlab.needs.host import GROUPS, HostFacts, Nic, Wanted, option_of
 from latlab.needs.kernel import Module
 from latlab.obstacles import needs_of
-from latlab.scenario.applicable import HOST_MEMORY_MIB
+from latlab.scenario.applicable import HOST_MEMORY_MIB, other_bench
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.fields import kinds_of
 from latlab.scenario.model import Attachment
 
+OTHER_BENCH = "latlab doctor FILE (a bench that names its NICs: docs/guests.md)"
 OLDEST_QEMU = 8
 """The first with the 82576 (igb)."""
 
@@ -76,7 +77,7 @@ def local_state(name: str, bench: LocalBench, here: Host, facts: HostFacts, obst
     cable = f"{bench.nic} <-> {bench.peer_nic}" if bench.nic else "veth pair"
     under = "kvm" if obstacle is None and bench.accelerator != "tcg" else "tcg"
     about = f"this machine · {cable} · guests under {under}" + (f" · in use by {user}" if user else "")
-    return BenchState(name, bench.kind, about, _attachments(needs, facts, lacking))
+    return BenchState(name, bench.kind, about, _attachments(bench, needs, facts, lacking))
 
 
 def emulated_state(name: str, bench: EmulatedBench, here: Host, facts: HostFacts, obstacle: str | None) -> BenchState:
@@ -97,7 +98,7 @@ def emulated_state(name: str, bench: EmulatedBench, here: Host, facts: HostFacts
     ]
     about = f"1 machine ({under}) · 82576 <-> 82576 · kernel {kernel.release} · guests under kvm"
     will_be = emulated_facts(bench, kernel, facts, everything_wanted())
-    return BenchState(name, bench.kind, about, _attachments((), will_be, lacking))
+    return BenchState(name, bench.kind, about, _attachments(bench, (), will_be, lacking))
 
 
 def emulated_facts(bench: EmulatedBench, kernel: Kernel, here: HostFacts, look_at: Wanted) -> HostFacts:
@@ -126,12 +127,16 @@ def emulated_facts(bench: EmulatedBench, kernel: Kernel, here: HostFacts, look_a
     )
 
 
-def _attachments(needs: Sequence[Need], facts: HostFacts, lacking: list[Missing]) -> tuple[AttachmentState, ...]:
+def _attachments(
+    bench: EmulatedBench | LocalBench, needs: Sequence[Need], facts: HostFacts, lacking: list[Missing]
+) -> tuple[AttachmentState, ...]:
     """Each with its default options."""
     states = []
     for kind, model in kinds_of(Attachment).items():
         needed, defaults = [*needs, *needs_of(kind)], model.model_construct()
-        found = dict.fromkeys([*lacking, *missing(needed, facts, defaults)])
+        reason = other_bench(kind, bench)
+        elsewhere = [Missing("another bench", reason, OTHER_BENCH)] if reason else []
+        found = dict.fromkeys([*elsewhere, *lacking, *missing(needed, facts, defaults)])
         states.append(AttachmentState(kind, tuple(found), tuple(limits(needed, facts, defaults))))
     return tuple(states)
 
@@ -169,7 +174,9 @@ def _in_the_way(here: Host, bench: LocalBench) -> list[Missing]:
         # They are latlab's own names: of a run that we may not see, or left behind. A clean-up harms no run.
         return [replace(taken, command="sudo latlab cleanup")]
     checks = [("free addresses", partial(local.refuse_used_networks, here, bench.addresses))]
-    for nic in filter(None, (bench.nic, bench.peer_nic)):
+    if bench.nic_in_use:
+        checks = []
+    for nic in filter(None, (None if bench.nic_in_use else bench.nic, bench.peer_nic)):
         checks.append((f"NIC {nic}", partial(local.refuse_used_nic, here, nic)))
         checks.append((f"NIC {nic}", partial(local.refuse_shaped_nic, here, nic)))
     found: dict[str, Missing] = {}

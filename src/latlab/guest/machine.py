@@ -2,7 +2,8 @@
 """A QEMU machine on a host, and the machine as a host itself.
 
 The same thing twice over: the emulated bench is a machine on the computer at hand, and the guest is a machine on the
-bench's hypervisor. Its agent is reached over a virtio-serial port, so no network of the machine is used to manage it.
+bench's hypervisor. Its agent is reached over a virtio-serial port, so no network of the machine is used to manage it;
+a user's own image, which has no agent, over ssh (see `guest.disk` and `hosts.ssh`).
 """
 
 from __future__ import annotations
@@ -14,14 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latlab.errors import GuestError, HostError
+from latlab.guest.disk import Disk, disk_arguments, forwarded_port
 from latlab.guest.initramfs import AGENT_PORT
 from latlab.guest.qmp import Monitor
 from latlab.hosts.channel import Channel
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
+from latlab.hosts.relay import RelayStream
+from latlab.hosts.ssh import open_ssh_host
 
 BOOT_LIMIT_S = 60
 EARLY_DEATH_LINES = 6
+NO_ANSWER_HINT = (
+    "It has to ask for an address on its first NIC by DHCP, and to run an ssh server there. "
+    "guest.memory, guest.firmware and guest.boot-limit are set in the scenario."
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,8 @@ class MachineSpec:
     """What to start. `devices` are QEMU arguments; `files` are opened on the host for it, by number."""
 
     name: str
-    kernel: Path
-    initramfs: Path
+    kernel: Path | None
+    initramfs: Path | None
     accelerator: str
     """`kvm` or `tcg`."""
     cpus: int = 1
@@ -45,6 +53,8 @@ class MachineSpec:
     files: Mapping[int, str] = field(default_factory=dict)
     shares_memory: bool = False
     """Its memory is a file that another process may map."""
+    disk: Disk | None = None
+    """What it boots from, if not from `kernel` and `initramfs`."""
 
 
 def command_line(spec: MachineSpec, folder: str) -> list[str]:
@@ -63,41 +73,31 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         *(("-object", f"memory-backend-memfd,id=ram,size={spec.memory_mib}M,share=on") if spec.shares_memory else ()),
         "-cpu", ("host" if kvm else "max") + spec.cpu_options,
         "-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M",
-        "-kernel", str(spec.kernel), "-initrd", str(spec.initramfs),
-        # `panic=-1` with -no-reboot: a guest that panics ends QEMU, and we see it.
-        "-append", f"console={'ttyS0' if x86 else 'ttyAMA0'} quiet panic=-1 {spec.kernel_arguments}".strip(),
+        *(disk_arguments(spec.disk) if spec.disk else _kernel_arguments(spec)),
         # The console is for the kernel's messages only; they are evidence.
         "-serial", f"file:{folder}/console.log",
-        # The agent's port: managing the machine never touches a network.
-        "-device", "virtio-serial-pci",
-        "-chardev", f"socket,id=agent,path={folder}/agent.sock,server=on,wait=off",
-        "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+        *([] if spec.disk else _agent_port(folder)),
         "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off",
         *spec.devices,
     ]  # fmt: skip
 
 
-class RelayStream:
-    """A stream (see hosts.stream) that a process on another host carries."""
+def _kernel_arguments(spec: MachineSpec) -> list[str]:
+    console = "ttyS0" if spec.arch == "x86_64" else "ttyAMA0"
+    return [
+        "-kernel", str(spec.kernel), "-initrd", str(spec.initramfs),
+        # `panic=-1` with -no-reboot: a guest that panics ends QEMU, and we see it.
+        "-append", f"console={console} quiet panic=-1 {spec.kernel_arguments}".strip(),
+    ]  # fmt: skip
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
 
-    def read(self) -> bytes:
-        return self._process.read()
-
-    def write(self, data: bytes) -> None:
-        if not self._process.running:
-            raise BrokenPipeError("the relay ended")
-        self._process.write(data)
-
-    def close(self) -> None:
-        self._process.close_stdin()
-        self._process.stop()
-
-    @property
-    def last_words(self) -> str:
-        return (self._process.stderr.strip().splitlines() or [""])[-1]
+def _agent_port(folder: str) -> list[str]:
+    """Managing a machine of ours never touches a network."""
+    return [
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=agent,path={folder}/agent.sock,server=on,wait=off",
+        "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+    ]  # fmt: skip
 
 
 class Machine:
@@ -114,19 +114,32 @@ class Machine:
         try:
             self._wait_for_sockets()
             self.monitor = monitor = Monitor(on, f"{folder}/qmp.sock")
-            self._relay = on.start([on.probe, "connect", f"{folder}/agent.sock"], stdin=True)
-            channel = Channel(spec.name, RelayStream(self._relay), greeting_timeout_s=BOOT_LIMIT_S)
+            self.host = self._open_host(log)
         except (HostError, GuestError) as e:
             try:
-                why, console = self._why(e.message), self.console()
+                # A guest that answers, and refuses us, has said all that there is to say.
+                refused = bool(spec.disk and e.hint)
+                why, console = e.message if refused else self._why(e.message), self.console()
             finally:
                 if monitor:
                     monitor.close()
                 self._end_qemu()
             hint = "The guest's kernel, memory and CPUs are set in the bench and scenario."
+            if spec.disk:
+                hint = e.hint or ("" if "QEMU ended" in why else NO_ANSWER_HINT)
             raise GuestError(why, hint=hint, console=console) from e
-        self.host = Host(spec.name, channel, probe=spec.probe, log=log)
         self.boot_s = time.monotonic() - started
+
+    def _open_host(self, log: CommandLog) -> Host:
+        """Its agent: the one that its init started, or one that is carried in."""
+        spec, disk = self.spec, self.spec.disk
+        if disk is None:
+            relay = self._on.start([self._on.probe, "connect", f"{self.folder}/agent.sock"], stdin=True)
+            channel = Channel(spec.name, RelayStream(relay), greeting_timeout_s=BOOT_LIMIT_S)
+            return Host(spec.name, channel, probe=spec.probe, log=log)
+        login = disk.login(forwarded_port(self.monitor.human("info usernet")))
+        limit_s = disk.boot_limit_s
+        return open_ssh_host(self._on, spec.name, login, log=log, limit_s=limit_s, alive=lambda: self.running)
 
     def _wait_for_sockets(self) -> None:
         limit = time.monotonic() + BOOT_LIMIT_S
@@ -152,8 +165,15 @@ class Machine:
         return f"{name}: {otherwise.removeprefix(f'{name}: ')}{ending}"
 
     def console(self) -> str:
-        """What the machine's kernel printed."""
+        """What the machine printed on its console: what its kernel said, if it is one of ours."""
         return self._on.run_plain(["cat", f"{self.folder}/console.log"]).stdout
+
+    def kernel_messages(self) -> str:
+        """What its kernel has said so far. The user's own guest may say it elsewhere than on the console."""
+        if self.spec.disk and not self.host.channel.lost:
+            with suppress(HostError):  # lost by now
+                return self.host.run_plain(["sh", "-c", "dmesg"]).stdout
+        return self.console()
 
     @property
     def running(self) -> bool:

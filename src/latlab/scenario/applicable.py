@@ -8,7 +8,7 @@ point itself, and limits that the bench file states.
 from __future__ import annotations
 
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
-from latlab.scenario.model import Point
+from latlab.scenario.model import Nic, Point
 from latlab.scenario.units import MIB, format_size
 
 SLIRP_MTU_BYTES = 1500
@@ -21,7 +21,40 @@ HOST_MEMORY_MIB = 640
 
 def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     """None if the point can be measured; else the reason why not, as one clause."""
-    return _attachment(point) or _guests(point) or _load(point) or _packets(point) or _machine(point, bench)
+    return (
+        _owner(point, bench)
+        or _attachment(point)
+        or _guests(point)
+        or _load(point)
+        or _packets(point)
+        or _machine(point, bench)
+    )
+
+
+def other_bench(kind: str, bench: EmulatedBench | LocalBench) -> str | None:
+    """Why no point of this attachment can be measured on that bench, whatever its machine has; None: it may be."""
+    if kind != "existing":
+        if isinstance(bench, LocalBench) and bench.nic_in_use:
+            return "the bench's NIC is in use by its owner (nic-in-use): only an existing guest is measured on it"
+        return None
+    if isinstance(bench, EmulatedBench):
+        return "the emulated host has no network but its own: no guest that runs elsewhere can be reached from it"
+    if bench.nic is None:
+        return "an existing guest is attached to a NIC that is there already: name nic and peer-nic in the bench's file"
+    return None
+
+
+def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+    """What may not be done to a guest, or a NIC, that is somebody's."""
+    if (reason := other_bench(point.attachment.kind, bench)) or point.attachment.kind != "existing":
+        return reason
+    if point.guest.image is not None or point.guest.count > 1:
+        return "an existing guest is not started by latlab: guest.image and guest.count are not for it"
+    if point.nic != Nic():
+        return "the NICs of an existing guest are its owner's, who sets MTU, VLAN and offloads"
+    if point.load is not None and point.load.source == "hypervisor":
+        return "the hypervisor has no address in the network of an existing guest"
+    return None
 
 
 def _attachment(point: Point) -> str | None:
@@ -105,7 +138,7 @@ def _huge_pages_mib(point: Point) -> int:
 
 def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     flow, guest = point.flow, point.guest
-    has_guest = point.attachment.kind != "baseline"
+    has_guest = point.attachment.kind not in ("baseline", "existing")
     if has_guest and flow.direction == "up" and flow.cpu is not None and flow.cpu >= guest.cpus:
         return f"the sender is in the guest, which has no CPU {flow.cpu}: its CPUs are 0 to {guest.cpus - 1}"
     if not isinstance(bench, EmulatedBench):

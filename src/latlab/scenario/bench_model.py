@@ -8,7 +8,6 @@ The places of problems, the units and the hints are those of scenarios.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +16,7 @@ from pydantic import Field, model_validator
 
 from latlab.scenario import override
 from latlab.scenario.fields import kinds_of
-from latlab.scenario.model import Model
+from latlab.scenario.model import Model, is_interface_name
 from latlab.scenario.read import Reader, describe, did_you_mean
 from latlab.scenario.source import Node, read_bytes, read_file
 from latlab.scenario.units import clip
@@ -69,6 +68,10 @@ class LocalBench(Model):
     kind: Literal["local"] = "local"
     nic: str | None = Field(default=None, description="NIC under test; none: latlab makes a veth pair")
     peer_nic: str | None = Field(default=None, description="NIC at the other end of its cable, moved to the peer")
+    nic_in_use: bool = Field(
+        default=False,
+        description="the NIC is in use by its owner and is left as it is, bridge and all; only `existing` is measured",
+    )
     accelerator: Accelerator = Field(default="auto", description="of the guest; auto: kvm if it really works")
     kernel: str | None = Field(default=None, description="folder of the guest's kernel; none: the one set-up fetched")
     addresses: Addresses = Field(default=Addresses(), description="networks of the bench")
@@ -76,13 +79,14 @@ class LocalBench(Model):
     @model_validator(mode="after")
     def _check(self) -> LocalBench:
         for key, nic in (("nic", self.nic), ("peer-nic", self.peer_nic)):
-            # The kernel's dev_valid_name(): shorter than IFNAMSIZ, no slash, colon or white space.
-            if nic is not None and (not re.fullmatch(r"[^\s/:]{1,15}", nic) or nic in (".", "..")):
+            if nic is not None and not is_interface_name(nic):
                 raise ValueError(f"{key} is not the name of an interface: {clip(nic)}")
         if (self.nic is None) != (self.peer_nic is None):
             raise ValueError("nic and peer-nic belong together: name both ends of the cable, or neither")
         if self.nic is not None and self.nic == self.peer_nic:
             raise ValueError("nic and peer-nic are the same interface")
+        if self.nic_in_use and self.nic is None:
+            raise ValueError("nic-in-use is said of a NIC, and there is no nic")
         return self
 
 

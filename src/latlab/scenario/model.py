@@ -10,7 +10,9 @@ descriptions all come from these models (see `fields`): a new field here is a ne
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -58,6 +60,17 @@ class Model(BaseModel):
             else:
                 found[name] = value.stable() if isinstance(value, Model) else values[name]
         return found
+
+
+def is_interface_name(text: str) -> bool:
+    """The kernel's dev_valid_name(): shorter than IFNAMSIZ, no slash, colon or white space."""
+    return bool(re.fullmatch(r"[^\s/:]{1,15}", text)) and text not in (".", "..")
+
+
+def check_path(key: str, path: str | None) -> None:
+    """ValueError when it is one that no file has."""
+    if path is not None and not path.isprintable():
+        raise ValueError(f"{key} is not the path of a file")
 
 
 class Baseline(Model):
@@ -162,8 +175,38 @@ class OvsDpdk(Model):
     memory_mib: int = HUGE_PAGES
 
 
+class Existing(Model):
+    """A guest that runs already, attached by its owner, and reached over ssh. Only its addresses are latlab's."""
+
+    kind: Literal["existing"] = "existing"
+    ssh: str = Field(description="the guest, as ssh takes it: a name of its configuration, USER@HOST, or an ssh:// URI")
+    ssh_key: str | None = Field(default=None, description="file with a private key; none: those that ssh itself takes")
+    nic: str | None = Field(
+        default=None, description="its NIC under test; none: the one with an address in the bench's network"
+    )
+    address: str | None = Field(
+        default=None, description="its IPv4 address on that NIC, added if it is missing; none: found, or the bench's"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Existing:
+        # ssh would take a first hyphen for an option.
+        if not re.fullmatch(r"[^\s-]\S*", self.ssh) or not self.ssh.isprintable():
+            raise ValueError("ssh is not whom ssh could reach: write NAME, USER@HOST, or ssh://USER@HOST:PORT")
+        check_path("ssh-key", self.ssh_key)
+        if self.nic is not None and not is_interface_name(self.nic):
+            raise ValueError("nic is not the name of an interface")
+        if self.address is not None:
+            try:
+                ipaddress.IPv4Address(self.address)
+            except ValueError:
+                raise ValueError("address is not an IPv4 address") from None
+        return self
+
+
 Attachment = Annotated[
-    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk, Field(discriminator="kind")
+    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk | Existing,
+    Field(discriminator="kind"),
 ]
 
 
@@ -260,7 +303,7 @@ Instrument = Annotated[Probe | Netperf | Ping, Field(discriminator="kind")]
 class Guest(Model):
     """The virtual machine, and how many of it are attached in the same way. The first is measured."""
 
-    LATER = frozenset({"count"})
+    LATER = frozenset({"count", "image", "ssh_user", "ssh_key", "firmware", "boot_limit_ns"})
     count: int = Field(
         default=1,
         ge=1,
@@ -269,6 +312,28 @@ class Guest(Model):
     )
     cpus: int = Field(default=1, ge=1, le=64, description="virtual CPUs")
     memory_mib: int = Field(default=192, ge=128, le=65_536, description="memory")
+    image: str | None = Field(
+        default=None, description="disk image to boot, qcow2 or raw, never written; none: the guest that latlab makes"
+    )
+    ssh_user: str = Field(default="root", description="who logs in to the image: root, or one who may use `sudo -n`")
+    ssh_key: str | None = Field(
+        default=None, description="file with the private key of that login; none: those that ssh itself takes"
+    )
+    firmware: Literal["bios", "uefi"] = Field(default="bios", description="what boots the image")
+    boot_limit_ns: int = Field(
+        default=120_000_000_000,
+        ge=1_000_000_000,
+        le=3_600_000_000_000,
+        description="how long the image may take until it answers over ssh",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Guest:
+        if not re.fullmatch(r"\w[\w.-]*\$?", self.ssh_user, re.ASCII):
+            raise ValueError("ssh-user is not the name of a user")
+        check_path("image", self.image)
+        check_path("ssh-key", self.ssh_key)
+        return self
 
 
 class Point(Model):

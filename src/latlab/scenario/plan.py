@@ -105,7 +105,7 @@ def sample_bytes(point: Point) -> int:
 def estimate_seconds(point: Point, bench_kind: str, *, set_up: bool = True) -> float:
     """How long one point takes on a bench of this kind ("emulated" or "local"), in seconds; `set_up`: from scratch."""
     seconds = ATTACH_SECONDS[bench_kind] if set_up else 0.0
-    if set_up and point.attachment.kind != "baseline":
+    if set_up and point.attachment.kind not in ("baseline", "existing"):
         seconds += GUEST_BOOT_SECONDS[bench_kind]
     if point.load is not None:
         seconds += LOAD_SECONDS

@@ -76,18 +76,24 @@ def _document(title: str, body: Schema) -> Schema:
 
 def _options(model: type[BaseModel], *, axes: bool) -> Schema:
     properties = {name: (_axis(key) if axes else _one(key)) for name, key in keys_of(model).items()}
+    required = _required(model)
     return {
         "type": "object",
         "description": purpose(model),
         "properties": properties,
+        **({"required": required} if required else {}),
         "additionalProperties": False,
     }
+
+
+def _required(model: type[BaseModel]) -> list[str]:
+    return [name for name, key in keys_of(model).items() if key.required]
 
 
 def _kinds(union: Any, *, axes: bool) -> Schema:
     """A bare word, or a mapping of exactly one word to its options."""
     kinds: Mapping[str, type[BaseModel]] = kinds_of(union)
-    words = [_const(word, purpose(model)) for word, model in kinds.items()]
+    words = [_const(word, purpose(model)) for word, model in kinds.items() if not _required(model)]
     mapping = {
         "type": "object",
         "properties": {word: _options(model, axes=axes) for word, model in kinds.items()},
