@@ -28,13 +28,15 @@ LIST
     [[ $OS_ID != ubuntu ]] || echo zstd zstd
 }
 
-# programs_optional: instruments and loads beside the probe. latlab runs without them and says what is not measured.
+# programs_optional: instruments and loads beside the probe, attachments. latlab runs without them and says what is not measured.
 # Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
 # lab's tests (dropbear-bin is the program alone, without a service).
 programs_optional() {
     cat <<LIST
 netperf netperf
 iperf3 iperf3
+ovs-vswitchd openvswitch-switch
+/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk openvswitch-switch-dpdk
 ssh openssh-client
 qemu-img qemu-utils
 dropbear dropbear-bin
@@ -44,11 +46,25 @@ LIST
     [[ $(uname -m) != x86_64 ]] || echo syslinux syslinux
 }
 
-# program_is_fit NAME: there, and of use: QEMU before 8.0 has no igb; a dynamic busybox needs more than itself in a guest.
+# DPDK's drivers that latlab's OVS uses, which OVS's package does not depend on.
+readonly DPDK_DRIVERS=(librte-mempool-ring librte-net-af-packet librte-net-af-xdp librte-net-e1000-)
+
+# dpdk_drivers: their packages, of the DPDK that OVS was built with, whose version their names end in.
+dpdk_drivers() {
+    local version driver
+    version=$(apt-cache -c "$APT/apt.conf" show --no-all-versions openvswitch-switch-dpdk |
+        sed -nE 's/^Depends:.*librte-ethdev([0-9.]+).*/\1/p')
+    [[ -n $version ]] || return 0
+    for driver in "${DPDK_DRIVERS[@]}"; do echo "$driver$version"; done
+}
+
+# program_is_fit NAME: there, and of use: QEMU before 8.0 has no igb; a dynamic busybox needs more than itself in a guest;
+# an OVS with DPDK needs DPDK's drivers.
 program_is_fit() {
     command -v "$1" >/dev/null || return 1
     case $1 in
         qemu-system-*) [[ $("$1" --version) =~ version\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 8)) ;;
+        */ovs-vswitchd-dpdk) compgen -G "/usr/lib/*/dpdk/pmds-*/librte_net_af_xdp.so*" >/dev/null ;;
         busybox) ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
     esac
 }
@@ -102,14 +118,27 @@ apt_install() {
     rm -rf "$APT/cache/archives"
 }
 
-# netperf's package makes its server a service of every later start of the machine: an open port nobody asked for.
-disable_netserver() {
-    update-rc.d netperf disable || return
-    [[ ! -d /run/systemd/system ]] || systemctl stop netperf
+# What these packages, and those that they depend on, make a service of every later start of the machine: open ports and
+# a switch that nobody asked for.
+readonly SERVICES=(netperf openvswitch-switch dpdk uuidd)
+
+services_known() { for service in "${SERVICES[@]}"; do [[ ! -e /etc/init.d/$service ]] || echo "$service"; done; }
+
+# switch_off SERVICE...
+switch_off() {
+    local service
+    for service; do
+        update-rc.d "$service" disable || return
+        [[ ! -d /run/systemd/system ]] || systemctl stop "$service" || return
+    done
 }
 
 install_packages() {
-    local package available=() unavailable=()
+    local package available=() unavailable=() before new
+    if [[ " $* " == *" openvswitch-switch-dpdk "* ]]; then
+        # shellcheck disable=SC2046  # several words, without blanks
+        set -- "$@" $(dpdk_drivers)
+    fi
     for package; do
         if apt_has "$package"; then available+=("$package"); else unavailable+=("$package"); fi
     done
@@ -118,9 +147,11 @@ install_packages() {
         trap 'exit 130' INT
         trap 'exit 143' TERM
         forbid_services
+        before=$(services_known)
         say " to install: ${available[*]}"
         step "installed ${#available[@]} of ${OS_ID^}'s packages" apt_install "${available[@]}"
-        [[ " ${available[*]} " != *" netperf "* ]] || step "left netperf's server switched off" disable_netserver
+        mapfile -t new < <(services_known | grep -vxF "$before" || true)
+        ((${#new[@]} == 0)) || step "left switched off: ${new[*]}" switch_off "${new[@]}"
         allow_services
         trap - EXIT INT TERM
     fi

@@ -96,6 +96,7 @@ def guest_spec(site: Site, options: Guest, wiring: Wiring, number: int, disk: Di
         arch=arch,
         devices=wiring.devices,
         files=wiring.files,
+        shares_memory=wiring.shares_memory,
         disk=disk,
     )
 

@@ -21,8 +21,9 @@ from latlab.ends import load_ends
 from latlab.guest.disk import FIRMWARES, Disk
 from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import MachineSpec, command_line
+from latlab.hosts.channel import Facts
 from latlab.hosts.commands import as_shell
-from latlab.hosts.host import Host, Result
+from latlab.hosts.host import Host, Process, Result
 from latlab.hosts.ssh import ssh_command
 from latlab.load import iperf3, netperf_streams, share_out
 from latlab.load.streams import Streams
@@ -36,6 +37,25 @@ from latlab.scenario.plan import Plan
 
 PROBE = "latlab-probe"
 PEER_MAC = "52:54:00:a1:00:02"
+FACTS = Facts("AGENT", 1, 0, "x86_64", "", "", 2, [])
+"""Of the rehearsed host: names of files that an attachment makes have the agent's id in them."""
+
+
+class RehearsedProcess(Process):
+    """Has done what it was to do, and goes on running."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.argv = list(argv)
+
+    @property
+    def running(self) -> bool:
+        return True
+
+    def wait_until_ended(self, timeout_s: float) -> bool:  # noqa: ARG002
+        return True
+
+    def wait(self, timeout_s: float | None = None) -> int:  # noqa: ARG002
+        return 0
 
 
 class RehearsedHost(Host):
@@ -45,6 +65,10 @@ class RehearsedHost(Host):
         self.name, self.netns, self.probe = name, netns, PROBE
         self.script = script if script is not None else []
         self.afterwards: list[str] = []
+
+    @property
+    def facts(self) -> Facts:
+        return FACTS
 
     def write_down(
         self, argv: Sequence[str], *, files: Mapping[int, str] | None = None, background: bool = False
@@ -59,6 +83,10 @@ class RehearsedHost(Host):
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
             return Result(0, json.dumps([found]), "")
         return Result(0, "[]" if "-j" in argv else "", "")
+
+    def start(self, argv: Sequence[str], *, background: bool = True, **_: object) -> Process:
+        self.write_down(argv, background=background)
+        return RehearsedProcess(argv)
 
     def defer(self, argv: Sequence[str]) -> None:
         self.afterwards.append(as_shell(self._place(argv)))
@@ -110,6 +138,7 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
         spec = MachineSpec(
             "guest" if number == 0 else f"guest{number + 1}", site.guest_kernel.image, Path("guest.cpio"),
             site.guest_accelerator, point.guest.cpus, point.guest.memory_mib, devices=wired.devices, files=wired.files,
+            shares_memory=wired.shares_memory,
             disk=_disk(point.guest),
         )  # fmt: skip
         host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wired.files, background=True)

@@ -21,7 +21,7 @@ from latlab.attachment.wiring import End, Evidence, Finding, Wiring, judge, judg
 from latlab.bench import snapshot
 from latlab.bench.site import Site, link
 from latlab.ends import load_ends, timescales, write_text
-from latlab.errors import LatlabError, UndoError
+from latlab.errors import HostError, LatlabError, UndoError
 from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
@@ -109,6 +109,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
         stack.enter_context(_watched(site, run, taken))
         ready = _set_up(point, site, run, progress, standing)
         stack.enter_context(_guest_watched(ready, run, taken))
+        stack.enter_context(_way_watched(point, ready, taken))
         app, peer = ready.app, ready.peer
         sender, reflector = (app, peer) if point.flow.direction == "up" else (peer, app)
         run.document.timescales = dict(timescales(sender, reflector))
@@ -240,6 +241,21 @@ def _guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[No
         new, ready.heard = said_since(ready.heard, now), now
         write_text(run.log("guest-console.log"), new)
         taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(new)]
+
+
+@contextmanager
+def _way_watched(point: Point, ready: SetUp, taken: Taken) -> Iterator[None]:
+    """What the attachment's own program said last, if it has one and something is wrong; asked before it is ended."""
+    ways = attachment.KINDS[point.attachment.kind]
+    well = False
+    try:
+        yield
+        well = all(finding.ok for finding in taken.findings)
+    finally:
+        if not well and hasattr(ways, "last_words"):
+            with suppress(HostError):  # what went wrong first is what the user must know
+                words: str = ways.last_words(ready.site, ready.wiring)
+                taken.trouble += [f"the attachment's log ends with: {line}" for line in words.splitlines()]
 
 
 def _failed(run: RunDirectory, point: Point, status: Any, reason: str) -> None:

@@ -202,8 +202,8 @@ class PciMachine(CannedHost):
         if words[0] == "modprobe":
             self.state.modules.add(words[1])
             return True
-        if words[:2] == ["sh", "-c"] and words[2].startswith("modprobe -r"):
-            self.state.modules.discard(words[3])
+        if words[:2] == ["sh", "-c"] and "rmmod" in words[2]:
+            self.state.modules.difference_update(words[4:])
             return True
         if words[:2] == ["sh", "-c"] and words[2] == COMES_BACK:
             return self._rename(words[3].split("/")[5], words[4])
@@ -291,4 +291,4 @@ class PciMachine(CannedHost):
 def _changes(words: list[str]) -> bool:
     """Whether a command changes anything."""
     waits = words[:2] == ["sh", "-c"] and words[2] == HAS_CARRIER
-    return not waits and bool(re.match(r"sh -c|modprobe |ip link set", " ".join(words)))
+    return not waits and bool(re.match(r"sh -c|modprobe \w|ip link set", " ".join(words)))

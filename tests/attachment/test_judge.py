@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latlab.attachment.common import vhost_wanted
+from latlab.attachment.common import load_module, modules_needed, vhost_wanted
 from latlab.attachment.wiring import Evidence, judge, judge_facts
 from latlab.errors import BenchError
 from tests.canned import CannedHost
@@ -63,3 +63,34 @@ def test_vhost_that_must_be_and_is_not() -> None:
     with pytest.raises(BenchError, match="there is no /dev/vhost-net") as caught:
         vhost_wanted(CannedHost({"test -c /dev/vhost-net": 1}), "on")
     assert "modprobe vhost_net" in caught.value.hint
+
+
+SHOW_DEPENDS = """insmod /lib/modules/6.12.1/kernel/lib/libcrc32c.ko
+builtin nf_defrag
+insmod /lib/modules/6.12.1/kernel/net/netfilter/nf_conntrack.ko.xz
+insmod /lib/modules/6.12.1/kernel/net/netfilter/nf-nat.ko.xz
+insmod /lib/modules/6.12.1/kernel/net/openvswitch/openvswitch.ko.xz
+"""
+
+
+def test_modules_are_named_in_the_order_of_their_loading() -> None:
+    assert modules_needed(SHOW_DEPENDS) == ["libcrc32c", "nf_conntrack", "nf_nat", "openvswitch"]
+    assert modules_needed("") == []
+
+
+def test_a_module_goes_again_with_those_that_came_with_it_and_no_others() -> None:
+    host = CannedHost({
+        "test -d /sys/module/openvswitch": 1, "modprobe --show-depends openvswitch": SHOW_DEPENDS,
+        "cat /proc/modules": "libcrc32c 12288 1 xfs, Live 0x0000000000000000\nxfs 1 0 - Live 0x0\n",
+    })  # fmt: skip
+    load_module(host, "openvswitch")
+    assert host.asked[-1] == "modprobe openvswitch"
+    (undo,) = host.afterwards
+    assert undo.endswith("sh openvswitch nf_nat nf_conntrack")
+
+
+def test_a_module_that_is_there_stays() -> None:
+    host = CannedHost({})
+    load_module(host, "openvswitch")
+    assert host.asked == ["test -d /sys/module/openvswitch"]
+    assert host.afterwards == []

@@ -16,6 +16,9 @@ from latlab.scenario.model import (
     Load,
     Macvtap,
     Nic,
+    Ovs,
+    OvsAfxdp,
+    OvsDpdk,
     Point,
     Probe,
     Sriov,
@@ -25,6 +28,7 @@ from latlab.scenario.model import (
 )
 
 FROM_HYPERVISOR = Load(source="hypervisor")
+SWITCHES = (Ovs(), OvsAfxdp(), OvsAfxdp(guest="vhost-user"), OvsDpdk())
 BENCHES = (EmulatedBench(), LocalBench())
 
 
@@ -40,7 +44,7 @@ def point(
 
 @pytest.mark.parametrize("bench", BENCHES)
 @pytest.mark.parametrize(
-    "attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap(), Vfio(), Sriov()]
+    "attachment", [Baseline(), User(), TapBridge(), TapBridge(vhost="off"), Macvtap(), Vfio(), Sriov(), *SWITCHES]
 )
 @pytest.mark.parametrize("load", [None, Load(), Load(direction="opposite", protocol="tcp")])
 def test_what_this_version_is_for_is_not_left_out(
@@ -70,6 +74,10 @@ def test_what_this_version_is_for_is_not_left_out(
         (point(TapBridge(), load=Load(source="guests")), "no other guest to make the load"),
         (point(TapBridge(), load=Load(source="guests", program="netperf"), guest=Guest(count=2)), "iperf3 only"),
         (point(User(), nic=Nic(mtu_bytes=9000)), "has an MTU of 1500"),
+        (point(OvsAfxdp(), nic=Nic(mtu_bytes=1501)), "packets of up to 1500 bytes"),
+        (point(OvsDpdk(), nic=Nic(mtu_bytes=9000)), "packets of up to 1500 bytes"),
+        (point(OvsAfxdp(guest="vhost-user", vhost="off")), "served by Open vSwitch itself"),
+        (point(Ovs(queues=3), guest=Guest(cpus=2)), "a guest of 2 CPUs uses no more than 2 queues"),
         (point(TapBridge(), Flow(transport="l2", pcp=3)), "no vlan is set"),
         (point(TapBridge(), Flow(size_bytes=1473)), "at most 1472 do"),
         (point(TapBridge(), Flow(transport="udp6", size_bytes=1453)), "at most 1452 do"),
@@ -109,6 +117,8 @@ def test_an_emulated_host_has_limits() -> None:
     assert "no CPU 2" in str(applicable(point(TapBridge(), Flow(cpu=2)), bench))
     assert "guest of 4 CPUs" in str(applicable(point(TapBridge(), guest=Guest(cpus=4)), bench))
     assert "a guest does not fit, of 512MiB" in str(applicable(point(TapBridge(), guest=Guest(memory_mib=512)), bench))
+    assert "which needs 896MiB for itself" in str(applicable(point(OvsDpdk()), bench))
+    assert applicable(point(OvsAfxdp()), bench) is None
     assert applicable(point(Baseline(), guest=Guest(memory_mib=512)), bench) is None
     assert applicable(point(TapBridge(), guest=Guest(cpus=4, memory_mib=4096)), LocalBench()) is None
 

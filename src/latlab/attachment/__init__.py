@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, existing, macvtap, sriov, tap_bridge, user, vfio
+from latlab.attachment import baseline, existing, macvtap, ovs, ovs_afxdp, ovs_dpdk, sriov, tap_bridge, user, vfio
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
@@ -14,5 +14,8 @@ KINDS: dict[str, ModuleType] = {
     "macvtap": macvtap,
     "vfio": vfio,
     "sriov": sriov,
+    "ovs": ovs,
+    "ovs-afxdp": ovs_afxdp,
+    "ovs-dpdk": ovs_dpdk,
     "existing": existing,
 }

@@ -52,11 +52,18 @@ def virtio_nic(netdev: str, mac: str, queues: int = 1) -> tuple[str, str]:
 
 
 def load_module(host: Host, name: str) -> None:
-    """Loads a module that is not there yet, and unloads it afterwards. BenchError when the kernel lacks it."""
+    """Loads a module that is not there yet, with those that it needs, and unloads afterwards what has come.
+
+    BenchError when the kernel lacks it.
+    """
     if host.run_plain(["test", "-d", f"/sys/module/{name}"]).exit_code == 0:
         return
-    # No failure when somebody began to use it meanwhile: it is theirs then.
-    host.defer(["sh", "-c", 'modprobe -r -q "$0" || true', name])
+    needed = modules_needed(host.run_plain(["modprobe", "--show-depends", name]).stdout)
+    there = {line.split()[0] for line in host.run_plain(["cat", "/proc/modules"]).stdout.splitlines()}
+    come = [name, *(module for module in reversed(needed) if module not in there and module != name)]
+    # Not `modprobe -r`, which leaves some of them, and takes others that were there before. No failure when somebody
+    # began to use one meanwhile: it is theirs then.
+    host.defer(["sh", "-c", 'for module; do rmmod "$module" 2>/dev/null; done; true', "sh", *come])
     done = host.run_plain(["modprobe", name])
     if done.exit_code:
         host.undo.forget()
@@ -64,3 +71,10 @@ def load_module(host: Host, name: str) -> None:
             f"{host.name}: its kernel {host.facts.kernel} has no module {name}",
             hint="Use a kernel that has it: the emulated bench's does.",
         )
+
+
+def modules_needed(show_depends: str) -> list[str]:
+    """`modprobe --show-depends`: every module, in the order in which they are loaded. Pure."""
+    lines = [line.split() for line in show_depends.splitlines()]
+    paths = [words[1] for words in lines if len(words) > 1 and words[0] == "insmod"]
+    return [path.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for path in paths]

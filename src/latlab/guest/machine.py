@@ -51,6 +51,8 @@ class MachineSpec:
     """Where the machine's own init puts it."""
     devices: tuple[str, ...] = ()
     files: Mapping[int, str] = field(default_factory=dict)
+    shares_memory: bool = False
+    """Its memory is a file that another process may map."""
     disk: Disk | None = None
     """What it boots from, if not from `kernel` and `initramfs`."""
 
@@ -66,7 +68,9 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
         # One TCG thread for each virtual CPU; one alone would let the guest's CPUs wait for each other.
         "-accel", "kvm" if kvm else "tcg,thread=multi",
-        "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options,
+        "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options
+        + (",memory-backend=ram" if spec.shares_memory else ""),
+        *(("-object", f"memory-backend-memfd,id=ram,size={spec.memory_mib}M,share=on") if spec.shares_memory else ()),
         "-cpu", ("host" if kvm else "max") + spec.cpu_options,
         "-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M",
         *(disk_arguments(spec.disk) if spec.disk else _kernel_arguments(spec)),

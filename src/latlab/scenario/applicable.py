@@ -12,6 +12,8 @@ from latlab.scenario.model import Nic, Point
 from latlab.scenario.units import MIB, format_size
 
 SLIRP_MTU_BYTES = 1500
+AF_XDP_MTU_BYTES = 1500
+"""A packet is in one buffer of 2048 bytes, with room before and after it; no NIC has been tried with more."""
 HEADER_BYTES = {"l2": 0, "udp4": 20 + 8, "udp6": 40 + 8}
 HOST_MEMORY_MIB = 640
 """What the emulated host needs for itself: kernel, initramfs and the overlay of its root, in tmpfs."""
@@ -56,7 +58,11 @@ def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
 
 
 def _attachment(point: Point) -> str | None:
-    flow = point.flow
+    flow, attachment = point.flow, point.attachment
+    if attachment.kind in ("ovs-afxdp", "ovs-dpdk") and point.nic.mtu_bytes > AF_XDP_MTU_BYTES:
+        return f"Open vSwitch's sockets on a NIC take packets of up to {AF_XDP_MTU_BYTES} bytes"
+    if attachment.kind == "ovs-afxdp" and attachment.guest == "vhost-user" and attachment.vhost != "auto":
+        return "a NIC that is vhost-user is served by Open vSwitch itself: `vhost` is for `guest: tap`"
     if point.attachment.kind != "user":
         return None
     if point.nic.mtu_bytes > SLIRP_MTU_BYTES:
@@ -122,6 +128,14 @@ def _packets(point: Point) -> str | None:
     return None
 
 
+def _huge_pages_mib(point: Point) -> int:
+    """What DPDK takes beside the guests."""
+    attachment = point.attachment
+    if attachment.kind == "ovs-dpdk" or (attachment.kind == "ovs-afxdp" and attachment.guest == "vhost-user"):
+        return attachment.memory_mib
+    return 0
+
+
 def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     flow, guest = point.flow, point.guest
     has_guest = point.attachment.kind not in ("baseline", "existing")
@@ -133,11 +147,12 @@ def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         return f"the emulated host has no CPU {flow.cpu}: its CPUs are 0 to {bench.cpus - 1}"
     if has_guest and guest.cpus > bench.cpus:
         return f"a guest of {guest.cpus} CPUs does not fit into an emulated host of {bench.cpus}"
-    if has_guest and guest.count * guest.memory_mib + HOST_MEMORY_MIB > bench.memory_mib:
+    itself = HOST_MEMORY_MIB + _huge_pages_mib(point)
+    if has_guest and guest.count * guest.memory_mib + itself > bench.memory_mib:
         guests = "a guest does" if guest.count == 1 else f"{guest.count} guests do"
         size = format_size(guest.memory_mib * MIB)
         return (
             f"{guests} not fit, of {size}{' each' * (guest.count > 1)}, into an emulated host of "
-            f"{format_size(bench.memory_mib * MIB)}, which needs {HOST_MEMORY_MIB}MiB for itself"
+            f"{format_size(bench.memory_mib * MIB)}, which needs {itself}MiB for itself"
         )
     return None

@@ -23,7 +23,7 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS = ("ovs", "ovs-afxdp", "ovs-dpdk", "xdp")
+LATER_ATTACHMENTS = ("xdp",)
 """Words that a scenario may use one day: refused with another message than a word nobody knows."""
 
 MAX_POINTS = 10_000
@@ -121,6 +121,60 @@ class Sriov(Model):
     )
 
 
+class Ovs(Model):
+    """Open vSwitch's kernel datapath as a simple bridge."""
+
+    kind: Literal["ovs"] = "ovs"
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
+
+
+PMD_CPU: Any = Field(
+    default=None, ge=0, le=1023, description="CPU of the thread that polls the ports; none: the hypervisor's last"
+)
+PMD_SLEEP: Any = Field(
+    default=None,
+    ge=0,
+    le=10_000_000,
+    description="longest sleep of that thread when nothing comes; none: 0 with 4 CPUs and more, else 100us",
+)
+HUGE_PAGES: Any = Field(
+    default=256, ge=64, le=65_536, description="DPDK's own, in huge pages, where the guest's NIC is vhost-user"
+)
+"""What attachments by way of Open vSwitch's userspace datapath have in common."""
+
+
+class OvsAfxdp(Model):
+    """Open vSwitch's userspace datapath on AF_XDP sockets."""
+
+    kind: Literal["ovs-afxdp"] = "ovs-afxdp"
+    guest: Literal["tap", "vhost-user"] = Field(
+        default="tap", description="the guest's port: a tap, through AF_XDP too; or vhost-user, of a build with DPDK"
+    )
+    xdp_mode: Literal["auto", "native", "generic"] = Field(
+        default="auto", description="XDP in the NIC's driver, or after it; auto: native where it works"
+    )
+    nic_queues: Literal["one", "as-found"] = Field(
+        default="one", description="one queue, which is the one that is read; or as many as the NIC is found with"
+    )
+    vhost: Vhost = VHOST
+    pmd_cpu: int | None = PMD_CPU
+    pmd_sleep_ns: int | None = PMD_SLEEP
+    memory_mib: int = HUGE_PAGES
+
+
+class OvsDpdk(Model):
+    """Open vSwitch with DPDK, the guest's NIC vhost-user."""
+
+    kind: Literal["ovs-dpdk"] = "ovs-dpdk"
+    nic: Literal["af-xdp", "af-packet"] = Field(
+        default="af-xdp", description="DPDK's way to the NIC: the kernel's AF_XDP or AF_PACKET sockets"
+    )
+    pmd_cpu: int | None = PMD_CPU
+    pmd_sleep_ns: int | None = PMD_SLEEP
+    memory_mib: int = HUGE_PAGES
+
+
 class Existing(Model):
     """A guest that runs already, attached by its owner, and reached over ssh. Only its addresses are latlab's."""
 
@@ -150,7 +204,10 @@ class Existing(Model):
         return self
 
 
-Attachment = Annotated[Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Existing, Field(discriminator="kind")]
+Attachment = Annotated[
+    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk | Existing,
+    Field(discriminator="kind"),
+]
 
 
 class Flow(Model):
