@@ -28,13 +28,15 @@ LIST
     [[ $OS_ID != ubuntu ]] || echo zstd zstd
 }
 
-# programs_optional: instruments and loads beside the probe. latlab runs without them and says what is not measured.
+# programs_optional: instruments and loads beside the probe, and what one attachment alone needs (bpftool: xdp).
+# latlab runs without them and says what is not measured.
 # Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
 # lab's tests (dropbear-bin is the program alone, without a service).
 programs_optional() {
     cat <<LIST
 netperf netperf
 iperf3 iperf3
+bpftool bpftool
 ssh openssh-client
 qemu-img qemu-utils
 dropbear dropbear-bin
