@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from latlab import attachment
+from latlab.attachment.features import LONG_NAMES
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
 from latlab.guest.disk import FIRMWARES, Disk
 from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import MachineSpec, command_line
+from latlab.hosts.channel import Facts
 from latlab.hosts.commands import as_shell
 from latlab.hosts.host import Host, Result
 from latlab.hosts.ssh import ssh_command
@@ -36,6 +38,8 @@ from latlab.scenario.plan import Plan
 
 PROBE = "latlab-probe"
 PEER_MAC = "52:54:00:a1:00:02"
+FACTS = Facts("AGENT", 1, 0, "x86_64", "", "", 2, [])
+"""Of the rehearsed host: names of files that an attachment makes have the agent's id in them."""
 
 
 class RehearsedHost(Host):
@@ -45,6 +49,10 @@ class RehearsedHost(Host):
         self.name, self.netns, self.probe = name, netns, PROBE
         self.script = script if script is not None else []
         self.afterwards: list[str] = []
+
+    @property
+    def facts(self) -> Facts:
+        return FACTS
 
     def write_down(
         self, argv: Sequence[str], *, files: Mapping[int, str] | None = None, background: bool = False
@@ -57,7 +65,9 @@ class RehearsedHost(Host):
             return Result(0, found_of_pci, "")
         if argv[0] == "ip" and "link" in argv and "-j" in argv:
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
-            return Result(0, json.dumps([found]), "")
+            return Result(0, json.dumps([{**found, "ifindex": _index(argv[-1])}]), "")
+        if argv[:3] == ["ethtool", "--json", "-k"]:
+            return Result(0, json.dumps([_features(argv[-1], self.script)]), "")
         return Result(0, "[]" if "-j" in argv else "", "")
 
     def defer(self, argv: Sequence[str]) -> None:
@@ -66,6 +76,25 @@ class RehearsedHost(Host):
     def change(self, argv: Sequence[str], *, undo: Sequence[str], feed: bytes | None = None) -> str:
         self.defer(undo)
         return self.run(argv, feed=feed)
+
+
+def _index(name: str) -> int:
+    """Another for each interface's name that ends in another digit, as far as a reader has to tell them apart."""
+    return 2 + (int(name[-1]) if name[-1].isdigit() else 0) + (10 if name.startswith("ll") else 0)
+
+
+def _features(name: str, script: Sequence[str]) -> dict[str, dict[str, bool | None]]:
+    """What `ethtool -k` says: all on, but for what the script has switched since."""
+    found: dict[str, dict[str, bool | None]] = {
+        long: {"active": short != "lro", "fixed": None} for short, long in LONG_NAMES.items()
+    }
+    for line in script:
+        words = line.split()
+        if ["ethtool", "-K", name] in (words[:3], words[4:7]):
+            switched = words[words.index(name) + 1 :]
+            for short, state in zip(switched[::2], switched[1::2], strict=True):
+                found[LONG_NAMES[short]]["active"] = state == "on"
+    return found
 
 
 _NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}

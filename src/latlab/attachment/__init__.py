@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, existing, macvtap, sriov, tap_bridge, user, vfio
+from latlab.attachment import baseline, existing, macvtap, sriov, tap_bridge, user, vfio, xdp
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
@@ -14,5 +14,6 @@ KINDS: dict[str, ModuleType] = {
     "macvtap": macvtap,
     "vfio": vfio,
     "sriov": sriov,
+    "xdp": xdp,
     "existing": existing,
 }
