@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from latlab import attachment
+from latlab.attachment.features import LONG_NAMES
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
@@ -81,7 +82,9 @@ class RehearsedHost(Host):
             return Result(0, found_of_pci, "")
         if argv[0] == "ip" and "link" in argv and "-j" in argv:
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
-            return Result(0, json.dumps([found]), "")
+            return Result(0, json.dumps([{**found, "ifindex": _index(argv[-1])}]), "")
+        if argv[:3] == ["ethtool", "--json", "-k"]:
+            return Result(0, json.dumps([_features(argv[-1], self.script)]), "")
         return Result(0, "[]" if "-j" in argv else "", "")
 
     def start(self, argv: Sequence[str], *, background: bool = True, **_: object) -> Process:
@@ -94,6 +97,25 @@ class RehearsedHost(Host):
     def change(self, argv: Sequence[str], *, undo: Sequence[str], feed: bytes | None = None) -> str:
         self.defer(undo)
         return self.run(argv, feed=feed)
+
+
+def _index(name: str) -> int:
+    """Another for each interface's name that ends in another digit, as far as a reader has to tell them apart."""
+    return 2 + (int(name[-1]) if name[-1].isdigit() else 0) + (10 if name.startswith("ll") else 0)
+
+
+def _features(name: str, script: Sequence[str]) -> dict[str, dict[str, bool | None]]:
+    """What `ethtool -k` says: all on, but for what the script has switched since."""
+    found: dict[str, dict[str, bool | None]] = {
+        long: {"active": short != "lro", "fixed": None} for short, long in LONG_NAMES.items()
+    }
+    for line in script:
+        words = line.split()
+        if ["ethtool", "-K", name] in (words[:3], words[4:7]):
+            switched = words[words.index(name) + 1 :]
+            for short, state in zip(switched[::2], switched[1::2], strict=True):
+                found[LONG_NAMES[short]]["active"] = state == "on"
+    return found
 
 
 _NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}

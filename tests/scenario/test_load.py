@@ -108,7 +108,7 @@ def test_duration_becomes_the_count_that_begins_within_it() -> None:
 def test_all_problems_are_reported_at_once() -> None:
     assert problems(
         """\
-attachment: [basline, xdp,  {tap-bridge: {vhots: true}}, {macvtap: {vhost: 1}}, 3, [user], {user: }]
+attachment: [basline, ovs,  {tap-bridge: {vhots: true}}, {macvtap: {vhost: 1}}, 3, [user], {user: }]
 flow:
   period: 0
   count: 1000000000000
@@ -125,7 +125,7 @@ nme: x
 """
     ) == [
         'x.yaml:1:14: unknown attachment "basline". Did you mean "baseline"?',
-        f'x.yaml:1:23: attachment "xdp" is known, but not in this version yet. Known: {KNOWN}.',
+        f'x.yaml:1:23: attachment "ovs" is known, but not in this version yet. Known: {KNOWN}.',
         'x.yaml:1:43: unknown key "vhots" in tap-bridge. Did you mean "vhost"?',
         'x.yaml:1:76: macvtap.vhost cannot be "1". Known: auto, on, off.',
         f'x.yaml:1:81: attachment is a word, or a word with options, not the number "3". Known: {KNOWN}.',

@@ -107,6 +107,8 @@ def _load(point: Point) -> str | None:
         return None
     if point.attachment.kind == "baseline":
         return "without a guest, a load between the hypervisor and itself never meets the NIC"
+    if point.attachment.kind == "xdp" and point.nic.vlan is not None:
+        return "under xdp the guest itself tags its VLAN, in which the hypervisor has no address"
     if point.attachment.kind == "macvtap":
         return "a macvtap cannot talk to its own host, so the hypervisor cannot be the other end of the load"
     if point.attachment.kind == "vfio":
