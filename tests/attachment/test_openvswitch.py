@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from latlab.attachment import openvswitch as ovs
-from latlab.attachment import vhost_user
+from latlab.attachment import ovs_datapath, vhost_user
 from latlab.errors import BenchError
 from tests.canned import FACTS, CannedHost
 
@@ -52,31 +52,31 @@ LOCAL     0  6e:4f:54:dc:94:4d    1
 
 
 def test_a_datapath_in_user_space() -> None:
-    found = ovs.read_datapath(USERSPACE)
+    found = ovs_datapath.read_datapath(USERSPACE)
     assert (found.name, found.lookups) == ("netdev@ovs-netdev", 28)
     assert found.packets == {"ovs-netdev": (0, 0), "llvhost0": (0, 0), "eth0": (11, 17)}
-    assert ovs.detail(found, "eth0", "xdp-mode-in-use") == "native"
-    assert ovs.detail(found, "llvhost0", "xdp-mode-in-use") == ""
+    assert ovs_datapath.detail(found, "eth0", "xdp-mode-in-use") == "native"
+    assert ovs_datapath.detail(found, "llvhost0", "xdp-mode-in-use") == ""
     assert found.counters("eth0") == {"datapath lookups": 28, "port eth0 rx packets": 11, "port eth0 tx packets": 17}
     # A port that is not there (any more) has counted nothing: evidence must say so, not fail.
     assert found.counters("gone")["port gone rx packets"] == 0
 
 
 def test_a_datapath_in_the_kernel() -> None:
-    found = ovs.read_datapath(KERNEL)
+    found = ovs_datapath.read_datapath(KERNEL)
     assert (found.name, found.lookups) == ("system@ovs-system", 12)
     assert found.packets["lltap0"] == (3, 4)
 
 
 def test_no_datapath() -> None:
-    assert ovs.read_datapath("") == ovs.Datapath("", 0, {}, {})
+    assert ovs_datapath.read_datapath("") == ovs_datapath.Datapath("", 0, {}, {})
 
 
 @pytest.mark.parametrize(
     ("mac", "port"), [("52:54:00:a1:00:02", "2"), ("52:54:00:a1:01:00", "1"), ("52:54:00:a1:01:01", None)]
 )
 def test_what_a_bridge_has_learnt(mac: str, port: str | None) -> None:
-    assert ovs.learnt(FDB, mac) == port
+    assert ovs_datapath.learnt(FDB, mac) == port
 
 
 def answers(**programs: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ flow goes up to ovs-vswitchd, all others are switched in the kernel.
 
 from __future__ import annotations
 
-from latlab.attachment import needs
+from latlab.attachment import needs, ovs_datapath
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import load_module, packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.tap_bridge import make_tap, tap_netdev
@@ -54,13 +54,13 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
     host, tap, switch = site.hypervisor, wiring.nics["tap"], ovs.Switch(site.hypervisor)
     counters = packet_counters(host, site.nic, "NIC") | packet_counters(host, tap, "tap")
     if not switch.running:
-        return Evidence(counters, {ovs.RUNS: False})
-    found = ovs.datapath(switch)
+        return Evidence(counters, {ovs_datapath.RUNS: False})
+    found = ovs_datapath.datapath(switch)
     return Evidence(
         counters | found.counters(),
         {
-            ovs.RUNS: True,
-            **ovs.facts(switch, found, ovs.KERNEL, tap, wiring.mac),
+            ovs_datapath.RUNS: True,
+            **ovs_datapath.facts(switch, found, ovs.KERNEL, tap, wiring.mac),
             **vhost_as_said(host, wiring, machine),
         },
     )

@@ -7,7 +7,7 @@ vhost-user socket (`guest: vhost-user`, with a build that has DPDK).
 
 from __future__ import annotations
 
-from latlab.attachment import af_xdp, needs, vhost_user
+from latlab.attachment import af_xdp, needs, ovs_datapath, vhost_user
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.tap_bridge import make_tap, tap_netdev
@@ -37,10 +37,10 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     program = ovs.PROGRAM if by_tap else vhost_user.program(host)
     ovs.refuse_missing(host, program)
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
+    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     vhost = by_tap and vhost_wanted(host, options.vhost)
     queues = af_xdp.prepare(site, one_queue=options.nic_queues == "one")
     ovs.make_taps_of_datapath(host)
-    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     settings = polling.settings
     if not by_tap:
         settings += vhost_user.dpdk(host, options.memory_mib)
@@ -49,16 +49,19 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     ovs.make_bridge(switch, daemon, ovs.USERSPACE, [ovs.Port(site.nic, _socket(options)), *ports])
     host.run(["ip", "link", "set", "dev", ovs.BRIDGE, "up"])
     add_address(host, ovs.BRIDGE, site.addresses.hypervisor)
-    found = ovs.datapath(switch)
+    found = ovs_datapath.datapath(switch)
     notes = {
         "datapath": ovs.USERSPACE,
         "guest's port": "tap, through AF_XDP" if by_tap else "vhost-user",
         "queues": f"1 of the NIC's {queues}",
         "polling thread": polling.note,
-        "XDP mode of the NIC": ovs.detail(found, site.nic, IN_USE),
+        "XDP mode of the NIC": ovs_datapath.detail(found, site.nic, IN_USE),
     }
     if by_tap:
-        notes |= {"vhost": "on" if vhost else "off", "XDP mode of the tap": ovs.detail(found, ports[0].name, IN_USE)}
+        notes |= {
+            "vhost": "on" if vhost else "off",
+            "XDP mode of the tap": ovs_datapath.detail(found, ports[0].name, IN_USE),
+        }
     return [_wiring(site, options, number, port.name, notes) for number, port in enumerate(ports)]
 
 
@@ -101,13 +104,13 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
     counters = packet_counters(host, site.nic, "NIC")
     still = af_xdp.stray_counters(host, site.nic)
     if not switch.running:
-        return Evidence(counters, {ovs.RUNS: False}, still)
-    found = ovs.datapath(switch)
+        return Evidence(counters, {ovs_datapath.RUNS: False}, still)
+    found = ovs_datapath.datapath(switch)
     return Evidence(
         counters | found.counters(site.nic, port),
         {
-            ovs.RUNS: True,
-            **ovs.facts(switch, found, ovs.USERSPACE, port, wiring.mac),
+            ovs_datapath.RUNS: True,
+            **ovs_datapath.facts(switch, found, ovs.USERSPACE, port, wiring.mac),
             **_xdp_mode(found, site.nic, wiring.notes["XDP mode of the NIC"]),
             **_guest_side(host, switch, found, wiring, machine),
         },
@@ -116,7 +119,7 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
 
 
 def _guest_side(
-    host: Host, switch: ovs.Switch, found: ovs.Datapath, wiring: Wiring, machine: Machine | None
+    host: Host, switch: ovs.Switch, found: ovs_datapath.Datapath, wiring: Wiring, machine: Machine | None
 ) -> dict[str, bool]:
     if "tap" not in wiring.nics:
         return vhost_user.connected(switch, wiring.notes["port"])
@@ -124,8 +127,8 @@ def _guest_side(
     return mode | vhost_as_said(host, wiring, machine)
 
 
-def _xdp_mode(found: ovs.Datapath, port: str, mode: str) -> dict[str, bool]:
-    return {f"AF_XDP on {port} is in {mode} mode": ovs.detail(found, port, IN_USE) == mode}
+def _xdp_mode(found: ovs_datapath.Datapath, port: str, mode: str) -> dict[str, bool]:
+    return {f"AF_XDP on {port} is in {mode} mode": ovs_datapath.detail(found, port, IN_USE) == mode}
 
 
 def last_words(site: Site, wiring: Wiring) -> str:

@@ -6,7 +6,7 @@ DPDK has the NIC through the kernel's AF_XDP or AF_PACKET sockets, and the NIC s
 
 from __future__ import annotations
 
-from latlab.attachment import af_xdp, needs, vhost_user
+from latlab.attachment import af_xdp, needs, ovs_datapath, vhost_user
 from latlab.attachment import openvswitch as ovs
 from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Wiring
@@ -24,9 +24,9 @@ def attach(site: Site, options: OvsDpdk, guests: int = 1) -> list[Wiring]:
     program = vhost_user.program(host)
     ovs.refuse_missing(host, program, vhost_user.INSTALL)
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
+    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     af_xdp.prepare(site, one_queue=options.nic == "af-xdp")
     ovs.make_taps_of_datapath(host)
-    polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     settings = polling.settings + vhost_user.dpdk(host, options.memory_mib)
     switch, daemon = ovs.start(host, program=program, settings=settings)
     names = [f"{vhost_user.PORT}{number}" for number in range(guests)]
@@ -73,13 +73,13 @@ def evidence(site: Site, wiring: Wiring, machine: Machine | None) -> Evidence:
     by_xdp = wiring.notes["DPDK's way to the NIC"] == "af-xdp"
     still = af_xdp.stray_counters(host, site.nic) if by_xdp else {}
     if not switch.running:
-        return Evidence(counters, {ovs.RUNS: False}, still)
-    found = ovs.datapath(switch)
+        return Evidence(counters, {ovs_datapath.RUNS: False}, still)
+    found = ovs_datapath.datapath(switch)
     return Evidence(
         counters | found.counters(NIC_PORT, port),
         {
-            ovs.RUNS: True,
-            **ovs.facts(switch, found, ovs.USERSPACE, port, wiring.mac),
+            ovs_datapath.RUNS: True,
+            **ovs_datapath.facts(switch, found, ovs.USERSPACE, port, wiring.mac),
             **vhost_user.connected(switch, port),
         },
         still,
