@@ -23,9 +23,6 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS: tuple[str, ...] = ()
-"""Words that a scenario may use one day: refused with another message than a word nobody knows."""
-
 MAX_POINTS = 10_000
 """The most points one scenario may multiply into: more is a slip of the pen, not a plan."""
 
