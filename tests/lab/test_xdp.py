@@ -183,7 +183,7 @@ def test_killed_in_the_middle(measuring: tuple[Command, Path], tmp_path: Path, v
 
 @pytest.mark.timeout(LIMIT_S + 20)
 def test_both_modes_on_an_emulated_nic_with_vhost(tmp_path: Path) -> None:
-    bench, scenario = tmp_path / "emulated.yaml", tmp_path / "scenario.yaml"
+    bench, scenario = tmp_path / "xdp-emulated.yaml", tmp_path / "scenario.yaml"
     bench.write_text("kind: emulated\n")
     scenario.write_text(BOTH_MODES.replace("[native, generic]", "[native, generic], vhost: on"))
     command = Command(["run", str(scenario), "--bench", str(bench), "--runs", str(tmp_path / "runs")], tmp_path)
