@@ -62,10 +62,12 @@ class RehearsedProcess(Process):
 class RehearsedHost(Host):
     """Writes down what it is told. `script` holds the commands, `afterwards` what would undo them."""
 
-    def __init__(self, name: str, script: list[str] | None = None, netns: str | None = None) -> None:
+    def __init__(
+        self, name: str, script: list[str] | None = None, netns: str | None = None, afterwards: list[str] | None = None
+    ) -> None:
         self.name, self.netns, self.probe = name, netns, PROBE
         self.script = script if script is not None else []
-        self.afterwards: list[str] = []
+        self.afterwards = afterwards if afterwards is not None else []
 
     @property
     def facts(self) -> Facts:
@@ -123,7 +125,7 @@ _NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}
 
 def rehearsed_site(kind: str, addresses: Addresses, kernel: Kernel, *, nic: str, peer_nic: str) -> Site:
     hypervisor = RehearsedHost("hypervisor")
-    peer = RehearsedHost("peer", hypervisor.script, "peer")
+    peer = RehearsedHost("peer", hypervisor.script, "peer", hypervisor.afterwards)
     plan = plan_addresses(addresses.ipv4, addresses.ipv6)
     return Site(kind, hypervisor, peer, nic, peer_nic, "kvm", kernel, plan, console=str)
 

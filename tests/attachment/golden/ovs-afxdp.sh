@@ -57,4 +57,5 @@ ip tuntap del dev llbr0 mode tap
 ip tuntap del dev ovs-netdev mode tap
 ip link set dev eth0 promisc off
 ip link set dev eth0 xdp off
+ip netns exec peer ethtool -K eth1 txvlan on rxvlan on
 ethtool -K eth0 txvlan on rxvlan on
