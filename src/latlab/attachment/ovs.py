@@ -22,6 +22,8 @@ def attach(site: Site, options: Ovs, guests: int = 1) -> list[Wiring]:
     host = site.hypervisor
     ovs.refuse_missing(host)
     vhost = vhost_wanted(host, options.vhost)
+    # The daemon would have it loaded, and it would stay, and keep others.
+    load_module(host, "nfnetlink_cttimeout", optional=True)
     load_module(host, "openvswitch")
     ovs.refuse_second_datapath(host, ovs.KERNEL)
     # It would stay after the daemon; with it go its ports. The daemon takes it over.
