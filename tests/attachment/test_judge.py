@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +54,18 @@ def test_packets_on_the_wrong_way_disprove_the_run() -> None:
     assert (finding.ok, finding.rule) == (False, "grows by 12 at most")
 
 
+class Forgetful(CannedHost):
+    """One whose undo journal can be told that a change was not made."""
+
+    @property
+    def undo(self) -> Any:
+        return SimpleNamespace(forget=self.afterwards.pop)
+
+    @undo.setter
+    def undo(self, _: object) -> None:
+        pass
+
+
 @pytest.mark.parametrize(
     ("wanted", "there", "got"), [("auto", True, True), ("auto", False, False), ("off", True, False), ("on", True, True)]
 )
@@ -93,4 +108,13 @@ def test_a_module_that_is_there_stays() -> None:
     host = CannedHost({})
     load_module(host, "openvswitch")
     assert host.asked == ["test -d /sys/module/openvswitch"]
+    assert host.afterwards == []
+
+
+def test_a_module_that_the_kernel_lacks() -> None:
+    answers = {"test -d /sys/module/ip_fish": 1, "modprobe ip_fish": 1}
+    with pytest.raises(BenchError, match="has no module ip_fish"):
+        load_module(Forgetful(answers), "ip_fish")
+    host = Forgetful(answers)
+    load_module(host, "ip_fish", optional=True)
     assert host.afterwards == []

@@ -51,10 +51,10 @@ def virtio_nic(netdev: str, mac: str, queues: int = 1) -> tuple[str, str]:
     return ("-device", f"virtio-net-pci,netdev={netdev},mac={mac},romfile={several}")
 
 
-def load_module(host: Host, name: str) -> None:
+def load_module(host: Host, name: str, *, optional: bool = False) -> None:
     """Loads a module that is not there yet, with those that it needs, and unloads afterwards what has come.
 
-    BenchError when the kernel lacks it.
+    BenchError when the kernel lacks it and it is not `optional`.
     """
     if host.run_plain(["test", "-d", f"/sys/module/{name}"]).exit_code == 0:
         return
@@ -67,6 +67,7 @@ def load_module(host: Host, name: str) -> None:
     done = host.run_plain(["modprobe", name])
     if done.exit_code:
         host.undo.forget()
+    if done.exit_code and not optional:
         raise BenchError(
             f"{host.name}: its kernel {host.facts.kernel} has no module {name}",
             hint="Use a kernel that has it: the emulated bench's does.",

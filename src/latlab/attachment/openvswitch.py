@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from latlab.attachment.common import load_module
 from latlab.attachment.tap_bridge import make_tap
 from latlab.errors import BenchError
 from latlab.hosts.host import Host, Process
@@ -190,6 +191,14 @@ class Polling:
     @property
     def note(self) -> str:
         return f"CPU {self.cpu}, " + (f"sleeps up to {self.sleep_us} us" if self.sleep_us else "never sleeps")
+
+
+def load_modules(host: Host, *, optional: bool = False) -> None:
+    """The kernel's datapath, and what goes with it; `optional` for a userspace datapath, whose daemon looks for the
+    kernel's too: that loads both, and nobody would unload them.
+    """
+    load_module(host, "nfnetlink_cttimeout", optional=True)
+    load_module(host, "openvswitch", optional=optional)
 
 
 def polling(host: Host, cpu: int | None, sleep_ns: int | None) -> Polling:

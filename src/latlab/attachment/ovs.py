@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from latlab.attachment import needs, ovs_datapath
 from latlab.attachment import openvswitch as ovs
-from latlab.attachment.common import load_module, packet_counters, vhost_as_said, vhost_wanted, virtio_nic
+from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wanted, virtio_nic
 from latlab.attachment.tap_bridge import make_tap, tap_netdev
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
@@ -22,7 +22,7 @@ def attach(site: Site, options: Ovs, guests: int = 1) -> list[Wiring]:
     host = site.hypervisor
     ovs.refuse_missing(host)
     vhost = vhost_wanted(host, options.vhost)
-    load_module(host, "openvswitch")
+    ovs.load_modules(host)
     ovs.refuse_second_datapath(host, ovs.KERNEL)
     # It would stay after the daemon; with it go its ports. The daemon takes it over.
     host.change(["ovs-dpctl", "add-dp", ovs.KERNEL], undo=["ovs-dpctl", "del-dp", ovs.KERNEL])

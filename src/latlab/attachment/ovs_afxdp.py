@@ -40,6 +40,7 @@ def attach(site: Site, options: OvsAfxdp, guests: int = 1) -> list[Wiring]:
     polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     vhost = by_tap and vhost_wanted(host, options.vhost)
     queues = af_xdp.prepare(site, one_queue=options.nic_queues == "one")
+    ovs.load_modules(host, optional=True)
     ovs.make_taps_of_datapath(host)
     settings = polling.settings
     if not by_tap:

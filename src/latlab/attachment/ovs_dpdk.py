@@ -26,6 +26,7 @@ def attach(site: Site, options: OvsDpdk, guests: int = 1) -> list[Wiring]:
     ovs.refuse_second_datapath(host, ovs.USERSPACE)
     polling = ovs.polling(host, options.pmd_cpu, options.pmd_sleep_ns)
     af_xdp.prepare(site, one_queue=options.nic == "af-xdp")
+    ovs.load_modules(host, optional=True)
     ovs.make_taps_of_datapath(host)
     settings = polling.settings + vhost_user.dpdk(host, options.memory_mib)
     switch, daemon = ovs.start(host, program=program, settings=settings)

@@ -22,6 +22,8 @@ ethtool -l eth0
 ip -j -d -s link show dev eth0
 ip -j -d -s link show dev eth0
 ethtool -l eth0
+test -d /sys/module/nfnetlink_cttimeout
+test -d /sys/module/openvswitch
 ip tuntap add dev ovs-netdev mode tap
 ip link set dev ovs-netdev up
 ip tuntap add dev llbr0 mode tap

@@ -9,6 +9,7 @@ sh -c 'command -v "$0"' ovs-dpctl
 sh -c 'command -v "$0"' start-stop-daemon
 sh -c 'command -v "$0"' ovs-vswitchd
 test -c /dev/vhost-net
+test -d /sys/module/nfnetlink_cttimeout
 test -d /sys/module/openvswitch
 ovs-dpctl dump-dps
 ovs-dpctl add-dp system@ovs-system
