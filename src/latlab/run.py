@@ -256,7 +256,7 @@ def _way_watched(point: Point, ready: SetUp, taken: Taken) -> Iterator[None]:
         if not well and hasattr(ways, "last_words"):
             with suppress(HostError):  # what went wrong first is what the user must know
                 words: str = ways.last_words(ready.site, ready.wiring)
-                taken.trouble += [f"the attachment's log ends with: {line}" for line in words.splitlines()]
+                taken.trouble.append(f"the attachment's log ends with: {' | '.join(words.splitlines())}")
 
 
 def _failed(run: RunDirectory, point: Point, status: Any, reason: str) -> None:

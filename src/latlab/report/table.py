@@ -7,6 +7,7 @@ and loses its numbers; `latlab show` still has them. Emulated numbers say so in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from latlab.store.document import BenchFacts, Evidence, InstrumentResult, LoadRe
 TITLES = {"round_trip": "round trip, peer <-> VM", "up": "up, VM -> peer", "down": "down, peer -> VM"}
 COLUMNS = ("min", "avg", "max", "stddev", "p50", "p99", "p99.9", "lost")
 _QUANTILES = ("p50", "p99", "p99.9")
+MANY = 8
+"""Above so many rows of one kind, a report tells of them together."""
 INSTRUMENT_COLUMNS = ("min", "mean", "max", "stddev", "trans/s", "n", "lost")
 
 
@@ -220,18 +223,43 @@ def _append_proofs(text: Text, documents: Sequence[RunDocument]) -> None:
         )
 
 
-def _append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[str], blocks: Sequence[Block]) -> None:
-    notes = Text()
+def _alike(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[list[tuple[RunDocument, str]]]:
+    """Rows that cannot simply be believed. Those that differ in their numbers only stand together, if they are many."""
+    found: dict[object, list[tuple[RunDocument, str]]] = {}
     for document, label in zip(documents, labels, strict=True):
         verdict = document.verdict
         if verdict.value != "valid":
-            reasons = "; ".join(verdict.reasons) or "no reason was recorded"
-            paragraph(notes, f" {MARKS[verdict.value]}", f"{label}: {reasons}", STYLES[verdict.value])
-    loads = [
-        f"{label} {_achieved(document.load_achieved)}"
-        for document, label in zip(documents, labels, strict=True)
-        if document.load_achieved is not None and document.load_achieved.achieved_bps is not None
-    ]
+            key = (verdict.value, re.sub(r"\d+", "N", "; ".join(verdict.reasons)))
+            found.setdefault(key, []).append((document, label))
+    return [part for rows in found.values() for part in ([rows] if len(rows) > MANY else [[row] for row in rows])]
+
+
+def _loads(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[str]:
+    """What each load achieved; of many, what those of one kind did."""
+    found: dict[str, list[tuple[str, LoadResult]]] = {}
+    for document, label in zip(documents, labels, strict=True):
+        load = document.load_achieved
+        if load is not None and load.achieved_bps is not None:
+            found.setdefault(document.load, []).append((label, load))
+    if sum(map(len, found.values())) <= MANY:
+        return [f"{label} {_achieved(load)}" for results in found.values() for label, load in results]
+    words = []
+    for name, results in found.items():
+        rates = sorted(load.achieved_bps or 0 for _, load in results)
+        words.append(f"{name} {bit_rate(rates[0])} to {bit_rate(rates[-1])}")
+        words += [f"{label} {_achieved(load)}" for label, load in results if load.shortfall]
+    return words
+
+
+def _append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[str], blocks: Sequence[Block]) -> None:
+    notes = Text()
+    for alike in _alike(documents, labels):
+        document, label = alike[0]
+        value = document.verdict.value
+        reasons = "; ".join(document.verdict.reasons) or "no reason was recorded"
+        more = f"; and so, with other numbers, {len(alike) - 1} more rows" if len(alike) > 1 else ""
+        paragraph(notes, f" {MARKS[value]}", f"{label}: {reasons}{more}", STYLES[value])
+    loads = _loads(documents, labels)
     if loads:
         paragraph(notes, "   ", f"load achieved: {' · '.join(loads)}", "dim")
     quantiles = [row.cells[4:7] for block in blocks if block.columns == COLUMNS for row in block.rows]
