@@ -15,6 +15,7 @@ static const struct verb {
 	{ "send", "send packets with a fixed period and record the stamps of each exchange", verb_send },
 	{ "reflect", "answer the packets of one session", verb_reflect },
 	{ "agent", "run programs on this machine for a controller, and undo its changes", agent_main },
+	{ "xdp", "attach a pinned XDP program to an interface", verb_xdp },
 	{ "connect", "join standard input and output to a Unix socket", connect_main },
 };
 

@@ -15,6 +15,7 @@ pytest.importorskip("ziglang")
 
 ROOT = Path(__file__).parents[1]
 ELF_MACHINE = {"x86_64": 62, "aarch64": 183}  # EM_X86_64, EM_AARCH64
+EM_BPF = 247
 PT_INTERP = 3
 
 
@@ -36,6 +37,14 @@ def test_it_carries_a_static_probe(wheel: zipfile.ZipFile, architecture: str) ->
     table, size, count = *struct.unpack_from("<Q", binary, 32), *struct.unpack_from("<HH", binary, 54)
     kinds = [struct.unpack_from("<I", binary, table + i * size)[0] for i in range(count)]
     assert PT_INTERP not in kinds, "it asks for a dynamic loader"
+
+
+def test_it_carries_the_forwarder(wheel: zipfile.ZipFile) -> None:
+    """For BPF machines, with the types that describe its maps, and no path of the machine that built it."""
+    content = wheel.read("latlab/_bin/forward.bpf.o")
+    assert struct.unpack_from("<H", content, 18) == (EM_BPF,)
+    assert b".BTF\0" in content
+    assert str(ROOT).encode() not in content
 
 
 def test_it_carries_the_presets(wheel: zipfile.ZipFile) -> None:

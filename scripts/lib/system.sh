@@ -28,7 +28,8 @@ LIST
     [[ $OS_ID != ubuntu ]] || echo zstd zstd
 }
 
-# programs_optional: instruments and loads beside the probe, attachments. latlab runs without them and says what is not measured.
+# programs_optional: instruments and loads beside the probe, and what one attachment alone needs (Open vSwitch, bpftool).
+# latlab runs without them and says what is not measured.
 # Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
 # lab's tests (dropbear-bin is the program alone, without a service).
 programs_optional() {
@@ -37,6 +38,7 @@ netperf netperf
 iperf3 iperf3
 ovs-vswitchd openvswitch-switch
 /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk openvswitch-switch-dpdk
+bpftool bpftool
 ssh openssh-client
 qemu-img qemu-utils
 dropbear dropbear-bin

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# .venv: the locked, hashed Python packages, and latlab itself, editable, with its probe. Two stamps in it tell what
+# .venv: the locked, hashed Python packages, and latlab itself, editable, with its probe and its XDP forwarder. Two stamps in it tell what
 # it was made of; they are written last, so an interrupted setup is done again.
 
 venv_lock_key() { sha256sum requirements.lock; }
 
 # The folder is part of the key: an editable install names it.
-venv_project_key() { { pwd && cat pyproject.toml hatch_build.py probe/*.[ch]; } | sha256sum; }
+venv_project_key() { { pwd && cat pyproject.toml hatch_build.py probe/*.[ch] bpf/*.[ch]; } | sha256sum; }
 
 stamp_is() { [[ -f .venv/$1 && $(<".venv/$1") == "$2" ]]; }
 
@@ -14,7 +14,7 @@ venv_has_packages() { [[ -x .venv/bin/python ]] && stamp_is .latlab-lock "$(venv
 
 venv_is_ready() {
     venv_has_packages && stamp_is .latlab-project "$(venv_project_key)" &&
-        compgen -G "src/latlab/_bin/latlab-probe-*" >/dev/null
+        compgen -G "src/latlab/_bin/latlab-probe-*" >/dev/null && [[ -f src/latlab/_bin/forward.bpf.o ]]
 }
 
 # find_python: a Python of at least 3.11 that can make virtual environments.

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from latlab import attachment
+from latlab.attachment.features import LONG_NAMES
 from latlab.attachment.vhost_user import HUGE_PAGES, reserve
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
@@ -62,10 +63,12 @@ class RehearsedProcess(Process):
 class RehearsedHost(Host):
     """Writes down what it is told. `script` holds the commands, `afterwards` what would undo them."""
 
-    def __init__(self, name: str, script: list[str] | None = None, netns: str | None = None) -> None:
+    def __init__(
+        self, name: str, script: list[str] | None = None, netns: str | None = None, afterwards: list[str] | None = None
+    ) -> None:
         self.name, self.netns, self.probe = name, netns, PROBE
         self.script = script if script is not None else []
-        self.afterwards: list[str] = []
+        self.afterwards = afterwards if afterwards is not None else []
         self.huge_pages = 0
 
     @property
@@ -87,7 +90,9 @@ class RehearsedHost(Host):
             return Result(0, f"HugePages_Total: {self.huge_pages}\n", "")
         if argv[0] == "ip" and "link" in argv and "-j" in argv:
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
-            return Result(0, json.dumps([found]), "")
+            return Result(0, json.dumps([{**found, "ifindex": _index(argv[-1])}]), "")
+        if argv[:3] == ["ethtool", "--json", "-k"]:
+            return Result(0, json.dumps([_features(argv[-1], self.script)]), "")
         return Result(0, "[]" if "-j" in argv else "", "")
 
     def start(self, argv: Sequence[str], *, background: bool = True, **_: object) -> Process:
@@ -102,12 +107,31 @@ class RehearsedHost(Host):
         return self.run(argv, feed=feed)
 
 
+def _index(name: str) -> int:
+    """Another for each interface's name that ends in another digit, as far as a reader has to tell them apart."""
+    return 2 + (int(name[-1]) if name[-1].isdigit() else 0) + (10 if name.startswith("ll") else 0)
+
+
+def _features(name: str, script: Sequence[str]) -> dict[str, dict[str, bool | None]]:
+    """What `ethtool -k` says: all on, but for what the script has switched since."""
+    found: dict[str, dict[str, bool | None]] = {
+        long: {"active": short != "lro", "fixed": None} for short, long in LONG_NAMES.items()
+    }
+    for line in script:
+        words = line.split()
+        if ["ethtool", "-K", name] in (words[:3], words[4:7]):
+            switched = words[words.index(name) + 1 :]
+            for short, state in zip(switched[::2], switched[1::2], strict=True):
+                found[LONG_NAMES[short]]["active"] = state == "on"
+    return found
+
+
 _NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}
 
 
 def rehearsed_site(kind: str, addresses: Addresses, kernel: Kernel, *, nic: str, peer_nic: str) -> Site:
     hypervisor = RehearsedHost("hypervisor")
-    peer = RehearsedHost("peer", hypervisor.script, "peer")
+    peer = RehearsedHost("peer", hypervisor.script, "peer", hypervisor.afterwards)
     plan = plan_addresses(addresses.ipv4, addresses.ipv6)
     return Site(kind, hypervisor, peer, nic, peer_nic, "kvm", kernel, plan, console=str)
 

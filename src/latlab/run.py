@@ -94,6 +94,7 @@ def run_point(
             run.document.status = "done"
         except LatlabError as error:
             _failed(run, point, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
+            run.document.verdict.reasons += taken.trouble
         except KeyboardInterrupt:
             _failed(run, point, "interrupted", "stopped by the user")
             raise

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from latlab import attachment
 from latlab.guest.kernel import Kernel
+from latlab.hosts.local import forwarder_path
 from latlab.rehearsal import rehearse_point, rehearsed_site
 from latlab.scenario.bench_model import Addresses
 from latlab.scenario.fields import kinds_of
@@ -32,7 +33,8 @@ def options(kind: str, **others: str) -> Attachment:
 def script(chosen: Attachment) -> list[str]:
     site = rehearsed_site("local", Addresses(), KERNEL, nic="eth0", peer_nic="eth1")
     point = Point(attachment=chosen, flow=Flow(), load=None, guest=Guest(), instruments=(Probe(),))
-    return rehearse_point(point, site)
+    # The built object is wherever this tree is.
+    return [line.replace(forwarder_path(), "forward.bpf.o") for line in rehearse_point(point, site)]
 
 
 @pytest.mark.parametrize("kind", attachment.KINDS)

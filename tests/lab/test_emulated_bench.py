@@ -18,9 +18,19 @@ import pytest
 from tests.lab.latlab_command import Command
 
 SCENARIO = """
-attachment: [baseline, user, {tap-bridge: {vhost: [on, off]}}, {macvtap: {mode: [bridge, passthru]}}]
+attachment:
+  - baseline
+  - user
+  - tap-bridge: {vhost: [on, off]}
+  - macvtap: {mode: [bridge, passthru]}
+  - vfio
+  - sriov
+  - ovs
+  - ovs-afxdp
+  - ovs-dpdk
+  - xdp
 load: none
-flow: {direction: down, period: 10ms, count: 100}
+flow: {direction: down, period: 10ms, count: 100, timeout: 5s}
 instruments: [probe, {ping: {count: 3, interval: 100ms}}]
 """
 LOADED = """
@@ -29,7 +39,7 @@ load: {streams: 3, protocol: udp, direction: opposite, rate: 500kbit}
 flow: {direction: up, period: 10ms, count: 100}
 instruments: [probe, {netperf: {tests: [TCP_RR], transactions: 20}}]
 """
-LIMIT_S = 280
+LIMIT_S = 400
 
 Start = Callable[..., Command]
 
@@ -76,6 +86,12 @@ def test_every_attachment_is_measured_and_proven(run_latlab: Start, tmp_path: Pa
         "tap-bridge vhost=off",
         "macvtap",
         "macvtap mode=passthru",
+        "vfio",
+        "sriov",
+        "ovs",
+        "ovs-afxdp",
+        "ovs-dpdk",
+        "xdp",
     ]
     for run in runs:
         assert run["bench"]["kind"] == "emulated"

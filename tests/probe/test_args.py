@@ -47,6 +47,8 @@ WRONG = {
     "value missing": ((*TO, "--count"), "the value is missing"),
     "value of a flag": ((*TO, "--hw=1"), "takes no value"),
     "unknown option": ((*TO, "--perod", "1ms"), "unknown option '--perod'"),
+    "xdp without a program": (("xdp", "--device", "lo", "--pin", "/x"), "--program PATH"),
+    "xdp of no mode": (("xdp", "--mode", "fast"), "native, generic"),
     "no port": (("send", "--udp", "127.0.0.1"), "not an address and port"),
     "port 0": (("send", "--udp", "127.0.0.1:0"), "port 0"),
     "port too large": (("send", "--udp", "127.0.0.1:65536"), "not an address and port"),

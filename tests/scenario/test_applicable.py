@@ -99,7 +99,6 @@ def test_contradictions_are_left_out(left_out: Point, reason: str, bench: Emulat
         point(User(), load=Load(program="netperf", direction="opposite")),
         point(User(), Flow(direction="up"), Load(program="netperf")),
         point(User(), Flow(count=200_000_000, period_ns=1_000_000), Load()),
-        point(TapBridge(), Flow(transport="l2", vlan=5, pcp=3)),
         point(TapBridge(), Flow(size_bytes=1472)),
         point(TapBridge(), Flow(size_bytes=8900), nic=Nic(mtu_bytes=9000)),
         point(TapBridge(queues=2), guest=Guest(cpus=2, count=3)),
@@ -114,6 +113,9 @@ def test_their_neighbours_are_kept(kept: Point) -> None:
 
 def test_an_emulated_host_has_limits() -> None:
     bench = EmulatedBench(cpus=2, memory_mib=1024)
+    tagged = point(TapBridge(), Flow(transport="l2", vlan=5, pcp=3))
+    assert "drops VLAN tags" in str(applicable(tagged, bench))
+    assert applicable(tagged, LocalBench()) is None
     assert "no CPU 2" in str(applicable(point(TapBridge(), Flow(cpu=2)), bench))
     assert "guest of 4 CPUs" in str(applicable(point(TapBridge(), guest=Guest(cpus=4)), bench))
     assert "a guest does not fit, of 512MiB" in str(applicable(point(TapBridge(), guest=Guest(memory_mib=512)), bench))

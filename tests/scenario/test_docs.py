@@ -13,7 +13,6 @@ from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
 from latlab.scenario.fields import Key, keys_of, kinds_of
 from latlab.scenario.load import FlowAsWritten, scenario_from_bytes
 from latlab.scenario.model import (
-    LATER_ATTACHMENTS,
     Attachment,
     Guest,
     Instrument,
@@ -75,7 +74,6 @@ def test_each_table_is_that_of_the_model(heading: str) -> None:
 def test_every_word_is_explained() -> None:
     assert [row[0] for row in rows_after("### `attachment`")] == [f"`{word}`" for word in kinds_of(Attachment)]
     assert [row[0] for row in rows_after("### `instruments`")] == [f"`{word}`" for word in kinds_of(Instrument)]
-    assert all(f"`{word}`" in DOCS for word in LATER_ATTACHMENTS)
 
 
 def test_the_examples_are_scenarios() -> None:

@@ -108,7 +108,7 @@ def test_duration_becomes_the_count_that_begins_within_it() -> None:
 def test_all_problems_are_reported_at_once() -> None:
     assert problems(
         """\
-attachment: [basline, xdp,  {tap-bridge: {vhots: true}}, {macvtap: {vhost: 1}}, 3, [user], {user: }]
+attachment: [basline, ovss, {tap-bridge: {vhots: true}}, {macvtap: {vhost: 1}}, 3, [user], {user: }]
 flow:
   period: 0
   count: 1000000000000
@@ -125,7 +125,7 @@ nme: x
 """
     ) == [
         'x.yaml:1:14: unknown attachment "basline". Did you mean "baseline"?',
-        f'x.yaml:1:23: attachment "xdp" is known, but not in this version yet. Known: {KNOWN}.',
+        'x.yaml:1:23: unknown attachment "ovss". Did you mean "ovs"?',
         'x.yaml:1:43: unknown key "vhots" in tap-bridge. Did you mean "vhost"?',
         'x.yaml:1:76: macvtap.vhost cannot be "1". Known: auto, on, off.',
         f'x.yaml:1:81: attachment is a word, or a word with options, not the number "3". Known: {KNOWN}.',
@@ -144,7 +144,7 @@ nme: x
         'x.yaml:10:36: load.streams is a whole number, not "2.5"',
         'x.yaml:11:17: guest.memory: "1.5KiB" is not a whole number of MiB. Write such as 192MiB.',
         "x.yaml:12:22: probe stands in instruments twice. Name each instrument once.",
-        "x.yaml:12:44: ping.count is one value, not a list. Only attachment, flow, load and guest take lists.",
+        "x.yaml:12:44: ping.count is one value, not a list. Only attachment, load, flow, nic and guest take lists.",
         'x.yaml:12:79: netperf.transactions is a whole number, not "1_000". Write 1000.',
         'x.yaml:12:88: unknown instrument "sockperf". Known: probe, netperf, ping.',
         'x.yaml:13:9: repeat is at least 1, not "-1"',
@@ -183,7 +183,7 @@ nme: x
                                          'Write it in quotes: "2022".'),
         ('attachment: user\nname: "a\\nb"', "x.yaml:1:1: name is one line of printable text"),
         ("attachment: user\nrepeat: [1, 2]", "x.yaml:2:9: repeat is one value, not a list. "
-                                             "Only attachment, flow, load and guest take lists."),
+                                             "Only attachment, load, flow, nic and guest take lists."),
         ("attachment: user\nflow: {count: " + "9" * 5000 + "}", "x.yaml:2:15: flow.count: a number of 5000 digits"),
     ],
 )  # fmt: skip

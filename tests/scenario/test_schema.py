@@ -98,7 +98,7 @@ def test_every_valid_scenario_satisfies_the_schema(
     "wrong",
     [
         {},
-        {"attachment": "xdp"},
+        {"attachment": "ovss"},
         {"attachment": []},
         {"attachment": {"user": {}, "macvtap": {}}},
         {"attachment": "existing"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from latlab.attachment import baseline, existing, macvtap, ovs, ovs_afxdp, ovs_dpdk, sriov, tap_bridge, user, vfio
+from latlab.attachment import baseline, existing, macvtap, ovs, ovs_afxdp, ovs_dpdk, sriov, tap_bridge, user, vfio, xdp
 
 KINDS: dict[str, ModuleType] = {
     "baseline": baseline,
@@ -17,5 +17,6 @@ KINDS: dict[str, ModuleType] = {
     "ovs": ovs,
     "ovs-afxdp": ovs_afxdp,
     "ovs-dpdk": ovs_dpdk,
+    "xdp": xdp,
     "existing": existing,
 }

@@ -24,6 +24,16 @@ def probe_path(machine: str) -> str:
     return str(path)
 
 
+def forwarder_path() -> str:
+    """The XDP forwarder, an object for every architecture that is little-endian. `LATLAB_BPF` overrides it."""
+    path = os.environ.get("LATLAB_BPF") or str(Path(__file__).parent.parent / "_bin" / "forward.bpf.o")
+    if not Path(path).exists():
+        raise HostError(
+            "controller", f"there is no XDP forwarder at {path}", hint="Run scripts/setup, which builds it."
+        )
+    return path
+
+
 def open_local_host(name: str = "hypervisor", *, log: CommandLog | None = None) -> Host:
     """Starts an agent on this machine. What dead agents left here is undone by that; `facts.recovered` says what."""
     probe = probe_path(os.uname().machine)

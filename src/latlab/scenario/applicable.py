@@ -107,6 +107,8 @@ def _load(point: Point) -> str | None:
         return None
     if point.attachment.kind == "baseline":
         return "without a guest, a load between the hypervisor and itself never meets the NIC"
+    if point.attachment.kind == "xdp" and point.nic.vlan is not None:
+        return "under xdp the guest itself tags its VLAN, in which the hypervisor has no address"
     if point.attachment.kind == "macvtap":
         return "a macvtap cannot talk to its own host, so the hypervisor cannot be the other end of the load"
     if point.attachment.kind == "vfio":
@@ -145,6 +147,10 @@ def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         return None
     if flow.cpu is not None and flow.cpu >= bench.cpus:
         return f"the emulated host has no CPU {flow.cpu}: its CPUs are 0 to {bench.cpus - 1}"
+    if flow.vlan is not None:
+        return (
+            f"the emulated 82576 drops VLAN tags that no interface asked for; `nic: {{vlan: {flow.vlan}}}` asks for it"
+        )
     if has_guest and guest.cpus > bench.cpus:
         return f"a guest of {guest.cpus} CPUs does not fit into an emulated host of {bench.cpus}"
     itself = HOST_MEMORY_MIB + _huge_pages_mib(point)

@@ -17,7 +17,6 @@ from pydantic import BaseModel, Field
 from latlab.scenario import override
 from latlab.scenario.fields import NONE, keys_of, kinds_of
 from latlab.scenario.model import (
-    LATER_ATTACHMENTS,
     MAX_POINTS,
     Attachment,
     Flow,
@@ -106,7 +105,7 @@ def _attachments(reader: Reader, root: Node, node: Node | None) -> list[Any]:
     found = [
         pair
         for item in reader.alternatives(node, "attachment")
-        for pair in reader.kind(item, kinds_of(Attachment), LATER_ATTACHMENTS, "attachment", axes=True)
+        for pair in reader.kind(item, kinds_of(Attachment), "attachment", axes=True)
     ]
     return reader.distinct("attachment", found)
 
@@ -170,7 +169,7 @@ def _instruments(reader: Reader, node: Node | None) -> list[Any]:
         return [Probe()]
     found: dict[str, Any] = {}
     for item in reader.alternatives(node, "instruments"):
-        pairs: list[tuple[Node, Any]] = list(reader.kind(item, kinds_of(Instrument), (), "instrument", axes=False))
+        pairs: list[tuple[Node, Any]] = list(reader.kind(item, kinds_of(Instrument), "instrument", axes=False))
         for where, instrument in pairs:
             if instrument.kind in found:
                 reader.add(where, f"{instrument.kind} stands in instruments twice", "Name each instrument once.")

@@ -23,9 +23,6 @@ Direction = Literal["up", "down"]
 Family = Literal["ip4", "ip6"]
 """The family of what runs beside the flow: load, netperf, ping."""
 
-LATER_ATTACHMENTS = ("xdp",)
-"""Words that a scenario may use one day: refused with another message than a word nobody knows."""
-
 MAX_POINTS = 10_000
 """The most points one scenario may multiply into: more is a slip of the pen, not a plan."""
 
@@ -121,6 +118,23 @@ class Sriov(Model):
     )
 
 
+class Xdp(Model):
+    """Our own forwarder in XDP on the NIC and a tap device; a kernel bridge behind it for what it does not know."""
+
+    kind: Literal["xdp"] = "xdp"
+    mode: Literal["native", "generic"] = Field(
+        default="native", description="where XDP runs: in the drivers, or in the kernel's stack"
+    )
+    ageing_ns: int = Field(
+        default=300 * 10**9,
+        ge=10**9,
+        le=3600 * 10**9,
+        description="how long a station is known that is not heard of; 300s is a kernel bridge's",
+    )
+    vhost: Vhost = VHOST
+    queues: int = QUEUES
+
+
 class Ovs(Model):
     """Open vSwitch's kernel datapath as a simple bridge."""
 
@@ -205,7 +219,7 @@ class Existing(Model):
 
 
 Attachment = Annotated[
-    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk | Existing,
+    Baseline | User | TapBridge | Macvtap | Vfio | Sriov | Ovs | OvsAfxdp | OvsDpdk | Xdp | Existing,
     Field(discriminator="kind"),
 ]
 

@@ -145,9 +145,7 @@ class Reader:
                 columns[key.field] = self.distinct(label, [(n, v) for n, v in found if v is not BAD])
         return columns
 
-    def kind(
-        self, node: Node, kinds: Mapping[str, type[M]], later: Sequence[str], what: str, *, axes: bool
-    ) -> list[tuple[Node, M]]:
+    def kind(self, node: Node, kinds: Mapping[str, type[M]], what: str, *, axes: bool) -> list[tuple[Node, M]]:
         """A bare word, or a mapping of one word to its options: the models it multiplies into, with its node."""
         listed = f"Known: {', '.join(kinds)}."
         if node.kind == "mapping" and len(node.entries) == 1:
@@ -161,9 +159,6 @@ class Reader:
             word, options = node, Node("mapping", node.place)
         else:
             self.add(node, f"{what} is a word, or a word with options, not {describe(node)}", listed)
-            return []
-        if word.text in later:
-            self.add(word, f'{what} "{word.text}" is known, but not in this version yet', listed)
             return []
         if word.text not in kinds:
             self.add(word, f"unknown {what} {clip(word.text)}", did_you_mean(word.text, list(kinds)) or listed)
@@ -183,7 +178,7 @@ class Reader:
         if key.form == "words":
             return self._words(node, key, what)
         if node.kind in ("list", "mapping"):
-            hint = "Only attachment, flow, load and guest take lists." if node.kind == "list" else ""
+            hint = "Only attachment, load, flow, nic and guest take lists." if node.kind == "list" else ""
             return self.add(node, f"{what} is one value, not {describe(node)}", hint)
         if key.optional and node.kind == "text" and node.text == NONE:
             return None

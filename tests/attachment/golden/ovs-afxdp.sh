@@ -12,7 +12,11 @@ ip -j link show
 test -c /dev/vhost-net
 ip -j -d -s link show dev eth0
 ethtool --json -k eth0
+ethtool -K eth0 txvlan off rxvlan off
+ethtool --json -k eth0
 ip netns exec peer ip -j -d -s link show dev eth1
+ip netns exec peer ethtool --json -k eth1
+ip netns exec peer ethtool -K eth1 txvlan off rxvlan off
 ip netns exec peer ethtool --json -k eth1
 ethtool -l eth0
 ip -j -d -s link show dev eth0
@@ -55,3 +59,5 @@ ip tuntap del dev llbr0 mode tap
 ip tuntap del dev ovs-netdev mode tap
 ip link set dev eth0 promisc off
 ip link set dev eth0 xdp off
+ip netns exec peer ethtool -K eth1 txvlan on rxvlan on
+ethtool -K eth0 txvlan on rxvlan on
