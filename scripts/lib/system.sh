@@ -49,7 +49,7 @@ LIST
 }
 
 # DPDK's drivers that latlab's OVS uses, which OVS's package does not depend on.
-readonly DPDK_DRIVERS=(librte-mempool-ring librte-net-af-packet librte-net-af-xdp librte-net-e1000-)
+readonly DPDK_DRIVERS=(librte-mempool-ring librte-net-af-packet librte-net-af-xdp)
 
 # dpdk_drivers: their packages, of the DPDK that OVS was built with, whose version their names end in.
 dpdk_drivers() {

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from latlab.attachment.iommu import refuse_low_memlock
+from latlab.attachment.vhost_user import reserve
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, changes_undone, link, wait_for_carrier
 from latlab.errors import BenchError, GuestError
@@ -41,6 +42,8 @@ def attached_guests(site: Site, options: Guest, wirings: Sequence[Wiring], conso
         return
     if any(wiring.pins_memory for wiring in wirings):
         refuse_low_memlock(site.hypervisor, options.memory_mib)
+    if any(wiring.shares_memory for wiring in wirings):
+        reserve(site.hypervisor, len(wirings) * options.memory_mib)
     disk = own_disk(site, options)
     specs = [guest_spec(site, options, wiring, number, disk) for number, wiring in enumerate(wirings)]
     try:

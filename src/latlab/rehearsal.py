@@ -16,6 +16,7 @@ from pathlib import Path
 
 from latlab import attachment
 from latlab.attachment.features import LONG_NAMES
+from latlab.attachment.vhost_user import HUGE_PAGES, reserve
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
@@ -68,6 +69,7 @@ class RehearsedHost(Host):
         self.name, self.netns, self.probe = name, netns, PROBE
         self.script = script if script is not None else []
         self.afterwards = afterwards if afterwards is not None else []
+        self.huge_pages = 0
 
     @property
     def facts(self) -> Facts:
@@ -82,6 +84,10 @@ class RehearsedHost(Host):
         self.write_down(argv)
         if (found_of_pci := rehearsed_pci(argv, self.script)) is not None:
             return Result(0, found_of_pci, "")
+        if argv[-1].startswith(f"{HUGE_PAGES}="):
+            self.huge_pages = int(argv[-1].partition("=")[2])
+        if argv[-1] == "/proc/meminfo":
+            return Result(0, f"HugePages_Total: {self.huge_pages}\n", "")
         if argv[0] == "ip" and "link" in argv and "-j" in argv:
             found = {"ifname": argv[-1], "flags": ["UP", "LOWER_UP"], "address": PEER_MAC, "stats64": _NO_PACKETS}
             return Result(0, json.dumps([{**found, "ifindex": _index(argv[-1])}]), "")
@@ -152,6 +158,8 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
     wirings: list[Wiring] = ways.attach(site, point.attachment, point.guest.count)
     wiring = wirings[0]
     app = End(host, site.nic, wiring.own, wiring.reach, PEER_MAC)
+    if wiring.shares_memory:
+        reserve(host, point.guest.count * point.guest.memory_mib)
     for number, wired in enumerate(wirings):
         if wired.visit:
             target = wired.visit.target
@@ -162,8 +170,7 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
         spec = MachineSpec(
             "guest" if number == 0 else f"guest{number + 1}", site.guest_kernel.image, Path("guest.cpio"),
             site.guest_accelerator, point.guest.cpus, point.guest.memory_mib, devices=wired.devices, files=wired.files,
-            shares_memory=wired.shares_memory,
-            disk=_disk(point.guest),
+            shares_memory=wired.shares_memory, disk=_disk(point.guest),
         )  # fmt: skip
         host.write_down(command_line(spec, "/tmp/latlab-guest"), files=wired.files, background=True)
     apps = [

@@ -148,7 +148,7 @@ def test_a_polling_thread_on_no_cpu() -> None:
 MEMINFO = "MemTotal: 2019060 kB\nHugePages_Total: {total}\nHugePages_Free: 0\nHugepagesize: {size} kB\n"
 
 
-@pytest.mark.parametrize(("there", "size_kib", "then"), [(0, 2048, 128), (7, 2048, 135), (0, 1048576, 1)])
+@pytest.mark.parametrize(("there", "size_kib", "then"), [(0, 2048, 128), (7, 2048, 135), (0, 262144, 1)])
 def test_huge_pages_are_added_to_those_found(there: int, size_kib: int, then: int) -> None:
     host = CannedHost({
         "cat /proc/meminfo": MEMINFO.format(total=there, size=size_kib), "sysctl -n vm.nr_hugepages": f"{then}\n",
@@ -167,6 +167,13 @@ def test_too_few_huge_pages() -> None:
         vhost_user.dpdk(host, 256)
     assert "compact_memory" in caught.value.hint
     assert host.afterwards == ["sysctl -q -w vm.nr_hugepages=0"]
+
+
+def test_memory_that_is_no_multiple_of_a_huge_page() -> None:
+    host = CannedHost({"cat /proc/meminfo": MEMINFO.format(total=0, size=1048576)})
+    with pytest.raises(BenchError, match="192 MiB are not a multiple of its huge pages of 1048576 KiB"):
+        vhost_user.reserve(host, 192)
+    assert host.afterwards == []
 
 
 LOG = """2026-01-01T00:00:00.000Z|00001|vlog|INFO|opened log file /x/vswitchd.log

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's NIC served by Open vSwitch itself, in DPDK's way: they share its memory, and agree over a socket.
 
-It needs a build of OVS with DPDK, and DPDK needs huge pages: they are reserved beside those that are there, and the
-number found comes back. The emulated and ordinary machines have none to begin with; too much memory in use already, or
-in pieces, and there are none to be had.
+It needs a build of OVS with DPDK. DPDK's memory and the guest's are huge pages (an emulated host would spend half a
+minute on the faults of small ones while the guest boots): they are reserved beside those that are there, and the number
+found comes back.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ def read_huge_pages(meminfo: str) -> tuple[int, int]:
     return int(total[1]) if total else 0, int(size[1]) if size else 2048
 
 
-def dpdk(host: Host, memory_mib: int, extra: str = "--no-pci") -> list[str]:
-    """Reserves DPDK's memory in huge pages; the columns of the root record that make OVS use it.
-
-    `extra`: arguments of DPDK's own, on PCI devices. BenchError when the kernel has not that much to give.
-    """
+def reserve(host: Host, memory_mib: int) -> None:
+    """As many more huge pages as that memory needs, until it is undone. BenchError when there are not enough."""
     before, size_kib = read_huge_pages(host.run_plain(["cat", "/proc/meminfo"]).stdout)
-    pages = -(-memory_mib * 1024 // size_kib)
+    if memory_mib * 1024 % size_kib:
+        raise BenchError(
+            f"{host.name}: {memory_mib} MiB are not a multiple of its huge pages of {size_kib} KiB",
+            hint="Ask for a multiple of that: `memory` of the attachment, and of the guest.",
+        )
+    pages = memory_mib * 1024 // size_kib
     host.change(
         ["sysctl", "-q", "-w", f"{HUGE_PAGES}={before + pages}"],
         undo=["sysctl", "-q", "-w", f"{HUGE_PAGES}={before}"],
@@ -55,6 +57,14 @@ def dpdk(host: Host, memory_mib: int, extra: str = "--no-pci") -> list[str]:
             f"{host.name}: only {int(now) - before} of {pages} huge pages of {size_kib} KiB could be reserved",
             hint="Free memory (echo 1 > /proc/sys/vm/compact_memory joins what is free), or take less: `memory:`.",
         )
+
+
+def dpdk(host: Host, memory_mib: int, extra: str = "--no-pci") -> list[str]:
+    """Reserves DPDK's own memory; the columns of the root record that make OVS use it.
+
+    `extra`: arguments of DPDK's own, on PCI devices. BenchError when the kernel has not that much to give.
+    """
+    reserve(host, memory_mib)
     words = ("dpdk-init=true", f"dpdk-socket-mem={memory_mib}", f"dpdk-socket-limit={memory_mib}",
              f'dpdk-extra="{extra} --no-telemetry --file-prefix=latlab"')  # fmt: skip
     return [f"other_config:{word}" for word in words]

@@ -49,7 +49,7 @@ class Wiring:
     pins_memory: bool = False
     """Whether QEMU has to lock all of the guest's memory: a device that is the guest's writes into it by itself."""
     shares_memory: bool = False
-    """Another process of the hypervisor maps the guest's memory: vhost-user."""
+    """Whether another process maps the guest's memory, which is in huge pages then: vhost-user."""
     gateway: str | None = None
     """The guest's way to the peer, when they are not on one link."""
     icmp_inward: bool = True

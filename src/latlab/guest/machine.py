@@ -52,7 +52,7 @@ class MachineSpec:
     devices: tuple[str, ...] = ()
     files: Mapping[int, str] = field(default_factory=dict)
     shares_memory: bool = False
-    """Its memory is a file that another process may map."""
+    """Its memory is a file, of huge pages, that another process may map."""
     disk: Disk | None = None
     """What it boots from, if not from `kernel` and `initramfs`."""
 
@@ -70,7 +70,7 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         "-accel", "kvm" if kvm else "tcg,thread=multi",
         "-machine", ("q35" if x86 else "virt,gic-version=max") + spec.machine_options
         + (",memory-backend=ram" if spec.shares_memory else ""),
-        *(("-object", f"memory-backend-memfd,id=ram,size={spec.memory_mib}M,share=on") if spec.shares_memory else ()),
+        *(_shared_memory(spec) if spec.shares_memory else ()),
         "-cpu", ("host" if kvm else "max") + spec.cpu_options,
         "-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M",
         *(disk_arguments(spec.disk) if spec.disk else _kernel_arguments(spec)),
@@ -80,6 +80,10 @@ def command_line(spec: MachineSpec, folder: str) -> list[str]:
         "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off",
         *spec.devices,
     ]  # fmt: skip
+
+
+def _shared_memory(spec: MachineSpec) -> list[str]:
+    return ["-object", f"memory-backend-memfd,id=ram,size={spec.memory_mib}M,share=on,hugetlb=on"]
 
 
 def _kernel_arguments(spec: MachineSpec) -> list[str]:

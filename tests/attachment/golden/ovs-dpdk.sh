@@ -46,9 +46,13 @@ ip link set dev llbr0 up
 ip -j addr show
 ip -4 addr add 198.18.77.1/24 dev llbr0
 ip -6 addr add 2001:2:0:77::1/64 dev llbr0 nodad
-qemu-system-x86_64 -name guest -no-user-config -nodefaults -display none -no-reboot -accel kvm -machine q35,memory-backend=ram -object memory-backend-memfd,id=ram,size=192M,share=on -cpu host -smp 1 -m 192M -kernel /boot/vmlinuz-6.12.1 -initrd guest.cpio -append 'console=ttyS0 quiet panic=-1' -serial file:/tmp/latlab-guest/console.log -device virtio-serial-pci -chardev socket,id=agent,path=/tmp/latlab-guest/agent.sock,server=on,wait=off -device virtserialport,chardev=agent,name=latlab -qmp unix:/tmp/latlab-guest/qmp.sock,server=on,wait=off -chardev socket,id=ovs,path=/tmp/latlab-AGENT-ovs/llvhost0.sock,server=on,wait=off -netdev vhost-user,id=net0,chardev=ovs -device virtio-net-pci,netdev=net0,mac=52:54:00:a1:01:00,romfile= &
+cat /proc/meminfo
+sysctl -q -w vm.nr_hugepages=224
+sysctl -n vm.nr_hugepages
+qemu-system-x86_64 -name guest -no-user-config -nodefaults -display none -no-reboot -accel kvm -machine q35,memory-backend=ram -object memory-backend-memfd,id=ram,size=192M,share=on,hugetlb=on -cpu host -smp 1 -m 192M -kernel /boot/vmlinuz-6.12.1 -initrd guest.cpio -append 'console=ttyS0 quiet panic=-1' -serial file:/tmp/latlab-guest/console.log -device virtio-serial-pci -chardev socket,id=agent,path=/tmp/latlab-guest/agent.sock,server=on,wait=off -device virtserialport,chardev=agent,name=latlab -qmp unix:/tmp/latlab-guest/qmp.sock,server=on,wait=off -chardev socket,id=ovs,path=/tmp/latlab-AGENT-ovs/llvhost0.sock,server=on,wait=off -netdev vhost-user,id=net0,chardev=ovs -device virtio-net-pci,netdev=net0,mac=52:54:00:a1:01:00,romfile= &
 latlab-probe reflect --bind 198.18.77.3:7701 --priority 0 --fifo 80 &  # in the guest
 ip netns exec peer latlab-probe send --udp 198.18.77.3:7701 --period 1000000ns --count 10000 --size 128 --clock tai --timeout 1000000000ns --priority 0 --fifo 80
+sysctl -q -w vm.nr_hugepages=128
 ip -6 addr del 2001:2:0:77::1/64 dev llbr0
 ip -4 addr del 198.18.77.1/24 dev llbr0
 start-stop-daemon --stop --oknodo --quiet --retry TERM/5/KILL/5 --pidfile /tmp/latlab-AGENT-ovs/vswitchd.pid --name ovs-vswitchd-dp
