@@ -131,6 +131,9 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
         if taken.probe is None:
             used = _evidence(point, ready)
             taken.findings += judge(warm, used, packets=1, when="instruments") + judge_facts(used)
+        elif len(point.instruments) > 1:
+            # What held for the flow may have ended since.
+            taken.findings += [late for late in judge_facts(_evidence(point, ready)) if not late.ok]
         if load:
             run.document.load_achieved = load.finish()
             taken.load_failure = load.failure

@@ -92,7 +92,7 @@ def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[
         others = [_part(other, part) for other in documents]
         for key, value in own.items():
             if any(other.get(key) != value for other in others):
-                words.append(_word(key, value))
+                words.append(_word(f"nic {key}" if (part, key) == ("nic", "vlan") else key, value))
     return words
 
 
@@ -104,6 +104,8 @@ def _part(document: RunDocument, part: str) -> dict[str, Any]:
 def _word(key: str, value: object) -> str:
     if key.endswith("_ns") and isinstance(value, int):
         return f"{key.removesuffix('_ns')} {value / 1_000:g} us"
+    if value is None:
+        value = "none"
     return str(value) if key in ("direction", "transport") else f"{key.removesuffix('_bytes')} {value}"
 
 

@@ -123,6 +123,8 @@ def _differences(model: BaseModel, chosen: frozenset[str] | None = None, part: s
 def _word(key: Key, value: object, part: str = "") -> str:
     if part == "guest" and key.key == "count":
         return f"{value} guests"
+    if part == "nic" and key.key == "vlan":
+        return f"nic vlan={key.show(value)}"
     if isinstance(value, bool):
         return f"{key.key}={'on' if value else 'off'}"
     return key.show(value) if key.key in _BARE else f"{key.key}={key.show(value)}"
