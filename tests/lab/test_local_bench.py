@@ -207,7 +207,7 @@ def test_modes_of_macvtap_and_a_bridge_without_vhost(options: Ran) -> None:
     assert_all_good(options, 4)
     notes = [run["env"]["attachment"] for run in options.shown]
     assert sorted(note["mode"] for note in notes if "mode" in note) == ["passthru", "private", "vepa"]
-    assert [note for note in notes if "mode" not in note] == [{"vhost": "off"}]
+    assert [note for note in notes if "mode" not in note] == [{"vhost": "off", "queues": "1"}]
 
 
 def machines_of(run: dict[str, Any], *words: str) -> set[str]:
@@ -266,7 +266,7 @@ def test_packets_that_took_another_way_are_found_out(
     def evidence(site: Site, wiring: Wiring, machine: object) -> Evidence:
         return Evidence(packet_counters(site.hypervisor, "lo", "NIC"), {"the NIC is in the bridge": False})
 
-    wrong = SimpleNamespace(attach=baseline.attach, evidence=evidence)
+    wrong = SimpleNamespace(attach=baseline.attach, evidence=evidence, VLAN_AT="nic", NEEDS=())
     monkeypatch.setitem(attachment.KINDS, "baseline", wrong)
     (tmp_path / "mine.yaml").write_text(f"attachment: baseline\nflow: {{{FLOW}}}\n")
     made = session.prepare(str(tmp_path / "mine.yaml"), "local", [])
