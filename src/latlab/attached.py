@@ -59,12 +59,10 @@ def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[S
         wirings: list[Wiring] = ways.attach(used, point.attachment, point.guest.count)
         for name in {name: None for wiring in wirings for name in wiring.nics.values()}:
             set_mtu(used.hypervisor, name, point.nic.mtu_bytes)
-            if point.nic.offloads == "off":
-                offloads_off(used.hypervisor, name)
         peer = peer_end(used)
         if not wirings[0].devices and not wirings[0].visit:
             app = hypervisor_end(used, wirings[0])
-            yield SetUp(used, wirings, [], [app], peer, run_id, _offloads(point, used, wirings, [app]))
+            yield SetUp(used, wirings, [], [app], peer, run_id, _without_offloads(point, used, wirings, [app]))
             return
         with attached_guests(used, point.guest, wirings, console) as machines:
             tagged = used.vlan if ways.VLAN_AT == "guest" else None
@@ -75,15 +73,21 @@ def attached(point: Point, site: Site, run_id: str, console: Path) -> Iterator[S
             # What the kernel of a guest that is not ours said before is no business of the run's.
             theirs = point.guest.image is not None or wirings[0].visit is not None
             heard = machines[0].kernel_messages() if theirs else ""
-            yield SetUp(used, wirings, machines, apps, peer, run_id, _offloads(point, used, wirings, apps), heard)
+            kept = _without_offloads(point, used, wirings, apps)
+            yield SetUp(used, wirings, machines, apps, peer, run_id, kept, heard)
 
 
-def _offloads(point: Point, site: Site, wirings: list[Wiring], apps: list[End]) -> list[str]:
-    """What stays on though the scenario asks for `offloads: off`."""
+def _without_offloads(point: Point, site: Site, wirings: list[Wiring], apps: list[End]) -> list[str]:
+    """Switches off those of the attachment's interfaces, if the scenario asks for it; what stays on all the same.
+
+    A guest that starts switches its tap's on again, so this comes after it.
+    """
     if point.nic.offloads != "off":
         return []
-    kept = offloads_kept(site.peer, [site.peer_nic])
-    kept += offloads_kept(site.hypervisor, dict.fromkeys(n for wiring in wirings for n in wiring.nics.values()))
+    names = list(dict.fromkeys(name for wiring in wirings for name in wiring.nics.values()))
+    for name in names:
+        offloads_off(site.hypervisor, name)
+    kept = offloads_kept(site.peer, [site.peer_nic]) + offloads_kept(site.hypervisor, names)
     return kept + [
         word for app in apps if app.host is not site.hypervisor for word in offloads_kept(app.host, [app.nic])
     ]

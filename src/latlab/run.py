@@ -77,17 +77,15 @@ def run_point(
     point, taken = planned.point, Taken()
     with _directory(planned, scenario, site, root) as run, _recorded(log, run):
         try:
-            before = _environment(site, run.env_before)
             if standing.set_up is None:
-                standing.before = before
+                standing.before = _environment(site, run.env_before)
             try:
                 with _ends_unless_kept(standing, taken, keep):
                     _measure(point, site, run, taken, progress, standing)
             except UndoError as error:
                 taken.trouble.append(f"{error.message}. {error.hint}")
-            after = _environment(site, run.env_after)
             if standing.set_up is None:
-                changed = snapshot.differences(standing.before, after)
+                changed = snapshot.differences(standing.before, _environment(site, run.env_after))
                 taken.trouble += [f"not as it was before the run: {change}" for change in changed]
             _statistics(run, point)
             run.document.verdict = judge_run(point.flow, _outcome(run, taken))
