@@ -71,6 +71,10 @@ class HostError(BenchError):
         self.host = host
 
 
+class StalledError(HostError):
+    """A machine that is there, and did not do in time what it was told."""
+
+
 class CommandError(HostError):
     """A command that failed on a host."""
 

@@ -95,7 +95,9 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
                 done.append(finished)
                 progress.finished(_outcome(finished))
                 if site.lost:
-                    raise BenchError("the bench was lost: its machine or agent was ended", hint="Run it again.")
+                    raise BenchError(
+                        "the bench was lost: its machine was ended, or answers no more", hint="Run it again."
+                    )
     finally:
         if done:
             _report(done, as_json)

@@ -305,3 +305,26 @@ def test_a_name_that_is_taken_comes_with_the_way_to_free_it(host: Host) -> None:
         )
     assert caught.value.hint.endswith("If nobody needs it: ip link del 'a b'")
     assert host.undo.mark == 0
+
+
+def test_a_machine_that_is_stuck_is_not_waited_for_again_and_again(
+    host: Host, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its undoings are left to its agent, all of them: it runs them when it finds that we have gone."""
+    monkeypatch.setattr("latlab.hosts.host.UNDO_LIMIT_S", 0.3)
+    monkeypatch.setattr("latlab.hosts.host.ANSWER_LIMIT_S", 0.3)
+    made = [yard.room / name for name in ("one", "two")]
+    for path in made:
+        path.touch()
+        host.defer(["rm", "-f", str(path)])
+    os.kill(host.facts.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(HostError):
+            host.undo.unwind()
+        assert host.channel.lost
+        assert all(path.exists() for path in made)
+    finally:
+        os.kill(host.facts.pid, signal.SIGCONT)
+    host.close()
+    assert eventually(lambda: not any(path.exists() for path in made))
+    assert eventually(lambda: yard.journals == [])

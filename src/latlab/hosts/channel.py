@@ -185,13 +185,7 @@ class Channel:
         except (OSError, ValueError):
             pass  # the stream is of no use any more: everyone who waits is told below
         finally:
-            with self._slots_lock:
-                self._lost = True
-                slots = list(self._slots.values())
-            for slot in slots:
-                with slot.changed:
-                    slot.lost = True
-                    slot.changed.notify_all()
+            self.abandon()
 
     def _dispatch(self, frame: frames.Frame) -> None:
         if frame.kind == frames.HELLO:
@@ -238,6 +232,16 @@ class Channel:
             raise HostError(self._name, "the connection to its agent was lost")
         if slot.acknowledged:
             raise HostError(self._name, f"its agent refused: {slot.acknowledged}")
+
+    def abandon(self) -> None:
+        """Nothing more is expected of this agent: whoever waits for it is told that it is lost."""
+        with self._slots_lock:
+            self._lost = True
+            slots = list(self._slots.values())
+        for slot in slots:
+            with slot.changed:
+                slot.lost = True
+                slot.changed.notify_all()
 
     def close(self) -> None:
         """The agent ends what it runs, undoes what is deferred, and goes."""

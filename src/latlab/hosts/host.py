@@ -19,10 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from latlab.errors import CommandError, HostError
+from latlab.errors import CommandError, HostError, StalledError
 from latlab.hosts import frames
 from latlab.hosts.channel import Channel, Facts
 from latlab.hosts.commands import CommandLog, CommandRecord, clip
+
+UNDO_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Process:
         """
         self._slot.wait_for(lambda: self._slot.ended, timeout_s)
         if not self._slot.ended:
-            raise HostError(self._host.name, f"`{' '.join(self.argv)}` did not end within {timeout_s:g} s")
+            raise StalledError(self._host.name, f"`{' '.join(self.argv)}` did not end within {timeout_s:g} s")
         self._record()
         if self._slot.sink_error is not None:
             raise self._slot.sink_error
@@ -182,8 +185,11 @@ class Undo:
         while len(self._stack) > mark:
             argv = self._stack[-1]
             try:
-                self._host.run(argv)
+                self._host.run(argv, timeout_s=UNDO_LIMIT_S)
             except HostError as error:
+                if isinstance(error, StalledError) and not self._host.answers():
+                    # Each of the others would take its whole limit. The agent does the rest when we have gone.
+                    self._host.channel.abandon()
                 if self._host.channel.lost:
                     raise
                 failures.append(error)
@@ -286,6 +292,13 @@ class Host:
 
     def write(self, path: str | Path, text: str) -> None:
         self.run(["tee", str(path)], feed=text.encode())
+
+    def answers(self) -> bool:
+        """Whether it still does the simplest thing. A machine whose processors are stuck does not."""
+        try:
+            return self.run_plain(["true"], timeout_s=ANSWER_LIMIT_S).exit_code == 0
+        except HostError:
+            return False
 
     def has(self, program: str) -> bool:
         return self.run_plain(["sh", "-c", 'command -v "$0"', program]).exit_code == 0
