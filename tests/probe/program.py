@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +35,9 @@ def probe_program() -> str:
     given = os.environ.get("LATLAB_PROBE")
     if given:
         return given
-    target = Path(tempfile.mkdtemp(prefix="latlab-probe-")) / "latlab-probe"
+    folder = Path(tempfile.mkdtemp(prefix="latlab-probe-"))
+    atexit.register(shutil.rmtree, folder)
+    target = folder / "latlab-probe"
     flags = ["-static", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wshadow"]
     sources = sorted(str(path) for path in (ROOT / "probe").glob("*.c"))
     machine = os.uname().machine
