@@ -8,27 +8,19 @@ always has a VLAN interface.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
 from latlab.bench.site import Address, Site, add_address, link, remove_address
 from latlab.errors import BenchError, CommandError
+from latlab.features import LONG_NAMES, features_off, features_on, read_features
 from latlab.hosts.host import Host
 from latlab.scenario.model import Nic
 
 VlanAt = Literal["nic", "port", "guest"]
 
-OFFLOADS = {
-    "rx-checksumming": "rx",
-    "tx-checksumming": "tx",
-    "generic-receive-offload": "gro",
-    "large-receive-offload": "lro",
-    "generic-segmentation-offload": "gso",
-    "tcp-segmentation-offload": "tso",
-}
-"""What `ethtool -k` calls them, and `ethtool -K`."""
+OFFLOADS = {LONG_NAMES[word]: word for word in ("rx", "tx", "gro", "lro", "gso", "tso")}
 
 
 def as_asked(site: Site, nic: Nic, vlan_at: VlanAt) -> Site:
@@ -70,25 +62,14 @@ def set_mtu(host: Host, name: str, mtu: int) -> None:
 
 def offloads_on(host: Host, name: str) -> list[str]:
     """Those of the offloads that are on and can be changed, by their words for `ethtool -K`."""
-    found = json.loads(host.run(["ethtool", "--json", "-k", name]) or "[{}]")[0]
-    return [
-        word
-        for feature, word in OFFLOADS.items()
-        if found.get(feature, {}).get("active") and not found[feature].get("fixed")
-    ]
+    return features_on(read_features(host, name), OFFLOADS)
 
 
 def offloads_off(host: Host, name: str) -> None:
     """Checksums and segmentation are done by the CPUs, packet by packet, as far as the interface lets go of them: a
     macvtap's are those that its guest asked for, and no others' to change.
     """
-    on = offloads_on(host, name)
-    if not on:
-        return
-    host.change(
-        ["ethtool", "-K", name, *(w for word in on for w in (word, "off"))],
-        undo=["ethtool", "-K", name, *(w for word in on for w in (word, "on"))],
-    )
+    features_off(host, name, OFFLOADS)
 
 
 def offloads_kept(host: Host, names: Iterable[str]) -> list[str]:

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from latlab import attachment
-from latlab.attachment.features import LONG_NAMES
 from latlab.attachment.vhost_user import HUGE_PAGES, reserve
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
+from latlab.features import LONG_NAMES
 from latlab.guest.disk import FIRMWARES, Disk
 from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import MachineSpec, command_line

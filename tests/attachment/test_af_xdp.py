@@ -12,6 +12,7 @@ import pytest
 from latlab.attachment import af_xdp
 from latlab.bench.site import Site
 from latlab.errors import BenchError
+from latlab.features import features_on
 from latlab.guest.kernel import Kernel
 from latlab.rehearsal import rehearsed_site
 from latlab.scenario.bench_model import Addresses
@@ -103,8 +104,8 @@ FEATURES = {
 
 
 def test_only_what_is_on_and_can_be_changed_is_changed() -> None:
-    assert af_xdp.features_on(FEATURES, af_xdp.ASIDE) == ["tx-checksum-ip-generic", "rxvlan"]
-    assert af_xdp.features_on({}, af_xdp.ASIDE) == []
+    assert features_on(FEATURES, af_xdp.ASIDE) == ["tx-checksum-ip-generic", "rxvlan"]
+    assert features_on({}, af_xdp.ASIDE) == []
 
 
 class Nic(CannedHost):

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from latlab.bench.site import Site, link, wait_for_carrier
 from latlab.errors import BenchError, CommandError
+from latlab.features import features_off
 from latlab.hosts.host import Host
 
 ASIDE = {
@@ -45,8 +44,8 @@ def prepare(site: Site, *, one_queue: bool = True) -> int:
     """
     host, nic = site.hypervisor, site.nic
     refuse_other_program(host, nic)
-    features_off(host, nic, ASIDE)
-    features_off(site.peer, _below(site.peer, site.peer_nic), ASIDE)
+    _leave_packets_whole(host, nic)
+    _leave_packets_whole(site.peer, _below(site.peer, site.peer_nic))
     if one_queue:
         _leave_one_queue(host, nic)
         wait_for_carrier(host, nic)
@@ -64,28 +63,10 @@ def _below(host: Host, name: str) -> str:
     return below
 
 
-def features_off(host: Host, nic: str, names: Mapping[str, str]) -> None:
-    """Those that are on and can be changed; what hangs on them comes back with them. BenchError when one stays."""
-    on = features_on(_features(host, nic), names)
-    if not on:
-        return
-    host.change(
-        ["ethtool", "-K", nic, *(word for name in on for word in (name, "off"))],
-        undo=["ethtool", "-K", nic, *(word for name in on for word in (name, "on"))],
-    )
-    left = features_on(_features(host, nic), names)
+def _leave_packets_whole(host: Host, nic: str) -> None:
+    left = features_off(host, nic, ASIDE)
     if left:
         raise BenchError(f"{host.name}: {nic} keeps {', '.join(left)}", hint="AF_XDP needs a NIC that can do without.")
-
-
-def _features(host: Host, nic: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(host.run(["ethtool", "--json", "-k", nic]) or "[{}]")[0]
-    return found
-
-
-def features_on(found: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Of these, what `ethtool --json -k` says is on and can be changed, by the words for `ethtool -K`. Pure."""
-    return [word for name, word in names.items() if found.get(name, {}).get("active") and not found[name].get("fixed")]
 
 
 def read_channels(text: str) -> dict[str, tuple[int, int]]:

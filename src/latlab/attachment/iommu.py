@@ -10,9 +10,9 @@ from __future__ import annotations
 from latlab.attachment.pci import PciDevice, read_devices
 from latlab.errors import BenchError
 from latlab.hosts.host import Host
+from latlab.needs.machine import CAP_IPC_LOCK
 from latlab.needs.nic import HARMLESS_MATES
 
-CAP_IPC_LOCK = 14
 FIRMWARE_MIB = 64
 """QEMU pins the guest's firmware, ROMs and buffers beside its memory: some MiB."""
 

@@ -29,10 +29,10 @@ from dataclasses import replace
 
 from latlab.attachment import needs, tap_bridge
 from latlab.attachment.common import vhost_as_said
-from latlab.attachment.features import switch_features
 from latlab.attachment.forwarder import Forwarder, refuse_used
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, link, wait_for_carrier
+from latlab.features import switch_features
 from latlab.guest.machine import Machine
 from latlab.scenario.model import TapBridge, Xdp
 from latlab.scenario.units import format_duration

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An interface's offloads ("features", as ethtool calls them): switched as an attachment needs them, and back."""
+"""An interface's offloads ("features", as ethtool calls them): read, switched as they are needed, and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from latlab.errors import BenchError, CommandError
 from latlab.hosts.host import Host
@@ -22,9 +23,32 @@ LONG_NAMES = {
 """`ethtool -K` takes the short ones, `ethtool -k` prints the long ones."""
 
 
+def read_features(host: Host, nic: str) -> dict[str, Any]:
+    """What `ethtool --json -k` says of the interface: long name -> `active`, `fixed`."""
+    found: dict[str, Any] = json.loads(host.run(["ethtool", "--json", "-k", nic]) or "[{}]")[0]
+    return found
+
+
+def features_on(found: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Of these (long name -> word for `ethtool -K`), the words of those that are on and can be changed. Pure."""
+    return [word for name, word in names.items() if found.get(name, {}).get("active") and not found[name].get("fixed")]
+
+
+def features_off(host: Host, nic: str, names: Mapping[str, str]) -> list[str]:
+    """Switches off those that are on and can be changed, undone later; what hangs on them comes back with them. The
+    words of those that stayed on all the same.
+    """
+    on = features_on(read_features(host, nic), names)
+    if not on:
+        return []
+    command = ["ethtool", "-K", nic]
+    host.change([*command, *_words(dict.fromkeys(on, False))], undo=[*command, *_words(dict.fromkeys(on, True))])
+    return features_on(read_features(host, nic), names)
+
+
 def features(host: Host, nic: str) -> dict[str, bool]:
     """Each of `LONG_NAMES` that the interface has, by its short name: on or off."""
-    (found,) = json.loads(host.run(["ethtool", "--json", "-k", nic]))
+    found = read_features(host, nic)
     return {short: found[long]["active"] for short, long in LONG_NAMES.items() if long in found}
 
 

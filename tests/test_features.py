@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latlab.attachment.features import LONG_NAMES, features, switch_features
 from latlab.errors import BenchError
+from latlab.features import LONG_NAMES, features, switch_features
 from latlab.rehearsal import RehearsedHost
 from tests.canned import CannedHost
 
