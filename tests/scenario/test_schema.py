@@ -17,7 +17,8 @@ from latlab.scenario.find import presets
 from latlab.scenario.schema import bench_schema, documents, scenario_schema
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"
-ANNOTATIONS = {"$schema", "title", "description", "default", "examples"}
+ANNOTATIONS = {"$defs", "$schema", "title", "description", "default", "examples"}
+DEFINITIONS = scenario_schema()["$defs"]
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 
@@ -57,6 +58,8 @@ def valid(schema: dict[str, Any], value: Any) -> bool:
                 ok = not isinstance(value, dict) or len(value) >= want
             case "maxProperties":
                 ok = not isinstance(value, dict) or len(value) <= want
+            case "$ref":
+                ok = valid(DEFINITIONS[want.removeprefix("#/$defs/")], value)
             case "required":
                 ok = not isinstance(value, dict) or set(want) <= set(value)
             case _:

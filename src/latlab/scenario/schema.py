@@ -29,20 +29,27 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def scenario_schema() -> Schema:
     """The schema of a scenario file."""
-    properties: Schema = {key: _one(info) for key, info in keys_of(Header).items()}
-    properties["attachment"] = _alternatives(
-        _kinds(Attachment, axes=True), "how the guest is attached; a list multiplies"
-    )
-    load = {"anyOf": [_const(NONE, "no bulk traffic"), _options(Load, axes=True)]}
-    properties["load"] = _alternatives(load, "bulk traffic beside the flow; a list multiplies")
-    properties["flow"] = _alternatives(_options(FlowAsWritten, axes=True), "the measured packets; a list multiplies")
-    properties["nic"] = _alternatives(_options(Nic, axes=True), "every interface on the way; a list multiplies")
-    properties["guest"] = _alternatives(_options(Guest, axes=True), "the virtual machine; a list multiplies")
-    properties["instruments"] = {
-        "description": "what measures each point, one after another; this list does not multiply",
-        "anyOf": [_kinds(Instrument, axes=False), _list(_kinds(Instrument, axes=False))],
+    # Each stands twice, alone and in a list: once here.
+    definitions: Schema = {
+        "attachment": _kinds(Attachment, axes=True),
+        "load": {"anyOf": [_const(NONE, "no bulk traffic"), _options(Load, axes=True)]},
+        "flow": _options(FlowAsWritten, axes=True),
+        "nic": _options(Nic, axes=True),
+        "guest": _options(Guest, axes=True),
+        "instruments": _kinds(Instrument, axes=False),
     }
-    return _document("latlab scenario", {"properties": properties, "required": ["attachment"]})
+    descriptions = {
+        "attachment": "how the guest is attached; a list multiplies",
+        "load": "bulk traffic beside the flow; a list multiplies",
+        "flow": "the measured packets; a list multiplies",
+        "nic": "every interface on the way; a list multiplies",
+        "guest": "the virtual machine; a list multiplies",
+        "instruments": "what measures each point, one after another; this list does not multiply",
+    }
+    properties: Schema = {key: _one(info) for key, info in keys_of(Header).items()}
+    for key, description in descriptions.items():
+        properties[key] = _alternatives({"$ref": f"#/$defs/{key}"}, description)
+    return _document("latlab scenario", {"properties": properties, "required": ["attachment"], "$defs": definitions})
 
 
 def bench_schema() -> Schema:
