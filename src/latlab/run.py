@@ -91,14 +91,14 @@ def run_point(
             run.document.verdict = judge_run(point.flow, _outcome(run, taken))
             run.document.status = "done"
         except LatlabError as error:
-            _failed(run, point, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
-            run.document.verdict.reasons += taken.trouble
+            _failed(run, point, taken, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
         except KeyboardInterrupt:
-            _failed(run, point, "interrupted", "stopped by the user")
+            _failed(run, point, taken, "interrupted", "stopped by the user")
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours spoils one point, not the others
             write_text(run.log("defect.txt"), traceback.format_exc())
-            _failed(run, point, "failed", f"a defect of latlab itself ({error!r}): report {run.log('defect.txt')}")
+            reason = f"a defect of latlab itself ({error!r}): report {run.log('defect.txt')}"
+            _failed(run, point, taken, "failed", reason)
         return run
 
 
@@ -168,8 +168,10 @@ def _ends_unless_kept(standing: Standing, taken: Taken, keep: bool) -> Iterator[
         yield
         keep = keep and all(finding.ok for finding in taken.findings)
     except BaseException:
-        with suppress(UndoError):  # what went wrong first is what the user must know
+        try:
             standing.end()
+        except UndoError as error:
+            taken.trouble.append(f"{error.message}. {error.hint}")  # beside what went wrong first
         raise
     if not keep:
         standing.end()
@@ -260,10 +262,10 @@ def _way_watched(point: Point, ready: SetUp, taken: Taken) -> Iterator[None]:
                 taken.trouble.append(f"the attachment's log ends with: {' | '.join(words.splitlines())}")
 
 
-def _failed(run: RunDirectory, point: Point, status: Any, reason: str) -> None:
+def _failed(run: RunDirectory, point: Point, taken: Taken, status: Any, reason: str) -> None:
     """What was measured stays, and is summarised as far as it goes."""
     run.document.status = status
-    run.document.verdict = Verdict(value="invalid", reasons=[reason])
+    run.document.verdict = Verdict(value="invalid", reasons=[reason, *taken.trouble])
     try:
         _statistics(run, point)
     except LatlabError as error:
