@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from latlab.attachment.features import switch_features
 from latlab.attachment.forwarder import PROGRAM, Forwarder
 from latlab.attachment.wiring import End
 from latlab.bench.emulated import spec as emulated_spec
 from latlab.bench.site import Address, changes_undone, link
+from latlab.features import switch_features
 from latlab.guest.kernel import find_kernel
 from latlab.guest.machine import Machine, command_line
 from latlab.hosts.host import Host
