@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was odd in a run, and whose fault it was: the network's, a clock's, the sender's, or not known.
+
+The rules, and why they hold, are written down in docs/verdicts.md. All of it is pure: from the clocks' path
+(`stats.clock_path`), the counts of each bin and the late packets (`stats.late`) to a list of `Anomaly`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from latlab.stats.bins import Bins, Flags, Times
+from latlab.stats.clock_path import ClockPath
+from latlab.stats.tube import Floats
+
+Blame = Literal["network", "clock", "sender", "unknown"]
+"""`network` is all that is between the sender's driver and its stack: also the host that carries a guest, and the
+receiver. `place` says where."""
+
+Kind = Literal[
+    "delay", "stall", "loss", "duplication", "reordering",
+    "step", "ramp", "negative", "master-lost", "fault-reset", "servo",
+    "sender-stall",
+]  # fmt: skip
+Place = Literal["sender", "forward", "receiver", "back", "clock", ""]
+
+SIGMAS = 5
+"""So far above its usual level a bin is an anomaly."""
+CHANCE = 1e-6
+"""Of a bin with so many lost packets, if they were lost at the rate of the others: below it, it is an anomaly."""
+DELAY_BINS = 3
+"""What is shorter is for the packets themselves to tell."""
+JOIN_BINS = 2
+AROUND = 20
+"""Bins before and after a delay, against which it is measured."""
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """`size` is in ns for a delay, a stall or a step, in ppb for a ramp, in packets for what is counted. The true size
+    is within `bound` of it, if that is not None. Times are on the sender's clock, in ns of TAI.
+    """
+
+    verdict: Blame
+    kind: Kind
+    place: Place
+    start_ns: int
+    end_ns: int
+    packets: int
+    size: float
+    bound: float | None
+    evidence: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        if self.kind in ("loss", "duplication", "reordering"):
+            return "packets"
+        return "ppb" if self.kind == "ramp" else "ns"
+
+    @property
+    def way(self) -> str | None:
+        """`forward` or `return`, if it was in one of them."""
+        return {"forward": "forward", "back": "return"}.get(self.place)
+
+
+def us(value_ns: float) -> str:
+    return f"{value_ns / 1000:.1f} us" if abs(value_ns) < 1e5 else f"{value_ns / 1000:.0f} us"
+
+
+def clock_moves(path: ClockPath) -> list[Anomaly]:
+    """Steps and ramps: both ways moved, oppositely, and their sum did not."""
+    bins, found = path.bins, []
+    for step in path.steps:
+        moved = (
+            f"the way there and the way back moved oppositely by {us(abs(step.size_ns))} within "
+            f"{_seconds(bins, step.before, step.after):.1f} s, and the round trip did not: no network does that"
+        )
+        found.append(_clock(bins, "step", step.before, step.after, step.size_ns, step.bound_ns, moved))
+    for ramp in path.ramps:
+        seconds = _seconds(bins, ramp.first, ramp.last)
+        moved = (
+            f"for {seconds:.1f} s the way there and the way back drifted apart, by {us(abs(ramp.size_ns))} in the end, "
+            f"and the round trip did not: the reflector's clock ran {ramp.rate_ppb / 1000:+.2f} ppm off its usual rate"
+        )
+        bound = ramp.bound_ns / max(seconds, 1e-9)
+        found.append(_clock(bins, "ramp", ramp.first, ramp.last, ramp.rate_ppb, bound, moved))
+    return found
+
+
+def _clock(bins: Bins, kind: Kind, first: int, last: int, size: float, bound: float, evidence: str) -> Anomaly:
+    packets = int(bins.sent[first : last + 1].sum())
+    return Anomaly("clock", kind, "clock", int(bins.time_ns[first]), int(bins.time_ns[last]), packets, size, bound,
+                   (evidence,))  # fmt: skip
+
+
+def _seconds(bins: Bins, first: int, last: int) -> float:
+    return float(bins.time_ns[last] - bins.time_ns[first]) / 1e9
+
+
+def delays(path: ClockPath) -> list[Anomaly]:
+    """Stretches of bins in which one way took longer than before and after, whatever the clocks did."""
+    bins, found = path.bins, []
+    for place, excess, other in (
+        ("forward", path.forward_excess_ns, path.back_excess_ns),
+        ("back", path.back_excess_ns, path.forward_excess_ns),
+    ):
+        usual, threshold, noise = _usual(excess)
+        for first, last in _stretches(_smooth(excess) > usual + threshold, JOIN_BINS):
+            if last - first + 1 < DELAY_BINS:
+                continue
+            size, bound = _above(excess, first, last, noise)
+            aside, _ = _above(other, first, last, noise)
+            if size <= bound:
+                continue
+            ways = ("there", "back") if place == "forward" else ("back", "there")
+            told = (
+                f"the way {ways[0]} rose by {us(size)} for {_seconds(bins, first, last):.1f} s, the way {ways[1]} "
+                f"by {us(aside)}: a clock would have moved them oppositely"
+            )
+            begin, end = _edges(bins, first, last)
+            packets = int(bins.sent[first : last + 1].sum())
+            found.append(
+                Anomaly(
+                    "network",
+                    "delay",
+                    "forward" if place == "forward" else "back",
+                    begin,
+                    end,
+                    packets,
+                    size,
+                    bound,
+                    (told,),
+                )
+            )
+    return found
+
+
+def _usual(excess: Floats) -> tuple[float, float, float]:
+    """The usual level, how far above it is an anomaly, and three sigmas of one bin.
+
+    The spread is taken from below the median: delays are above it.
+    """
+    known = excess[np.isfinite(excess)]
+    if len(known) < 2:
+        return 0.0, np.inf, 0.0
+    low, usual = (float(q) for q in np.quantile(known, (0.1, 0.5)))
+    change = np.diff(known)
+    noise = 3 * 1.0483 * float(np.median(np.abs(change - np.median(change))))
+    return usual, max(SIGMAS * (usual - low) / 1.2816, SIGMAS / 3 * noise, 1.0), noise
+
+
+def _smooth(values: Floats) -> Floats:
+    """Running median of three."""
+    if len(values) < 3:
+        return values
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    found: Floats = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    return found
+
+
+def _above(excess: Floats, first: int, last: int, noise: float) -> tuple[float, float]:
+    """How far these bins are above those around them, and the bound of that."""
+    inner = excess[first + 1 : last] if last - first >= 4 else excess[first : last + 1]
+    before, after = excess[max(0, first - AROUND) : max(0, first - 1)], excess[last + 2 : last + 2 + AROUND]
+    around = [float(np.nanmedian(part)) for part in (before, after) if np.isfinite(part).any()]
+    level = float(np.mean(around)) if around else float(np.nanquantile(excess, 0.1))
+    count = len(before) + len(after)
+    bound = noise * (1 / np.sqrt(len(inner)) + 1 / np.sqrt(max(count, 1))) + (np.ptp(around) if around else 0.0)
+    return float(np.nanmedian(inner)) - level, float(bound)
+
+
+def _stretches(chosen: Flags, gap: int) -> list[tuple[int, int]]:
+    """First and last index of each stretch of `chosen`; those with at most `gap` others between them are one."""
+    places = np.flatnonzero(chosen)
+    if not len(places):
+        return []
+    breaks = np.flatnonzero(np.diff(places) > gap + 1)
+    firsts, lasts = np.append(places[0], places[breaks + 1]), np.append(places[breaks], places[-1])
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _edges(bins: Bins, first: int, last: int) -> tuple[int, int]:
+    """When the first of these bins began and the last one ended."""
+    after = min(last + 1, len(bins) - 1)
+    middle = int(bins.time_ns[after] - bins.time_ns[last]) // 2 if after > last else 0
+    before = int(bins.time_ns[first] - bins.time_ns[first - 1]) // 2 if first else 0
+    return int(bins.time_ns[first]) - before, int(bins.time_ns[last]) + middle
+
+
+def counted(bins: Bins) -> list[Anomaly]:
+    """Bins in which more was lost, duplicated or reordered than the rest of the run lets expect."""
+    kinds: tuple[tuple[Kind, Times, str], ...] = (
+        ("loss", bins.lost, "lost"),
+        ("duplication", bins.duplicated, "answered twice"),
+        ("reordering", bins.reordered, "overtaken"),
+    )
+    kinds = tuple(kind for kind in kinds if kind[1].any())
+    if not kinds:
+        return []
+    from scipy.special import gammainc  # takes most of a second to load, and most runs lose nothing
+
+    found = []
+    for kind, counts, word in kinds:
+        share = counts / np.maximum(bins.sent, 1)
+        usual = float(np.mean(np.sort(share)[: max(1, 3 * len(share) // 4)]))
+        # Poisson: so many or more, with this mean.
+        odd = (counts > 0) & (gammainc(np.maximum(counts, 1), usual * bins.sent) < CHANCE)
+        for first, last in _stretches(odd, JOIN_BINS):
+            number, sent = int(counts[first : last + 1].sum()), int(bins.sent[first : last + 1].sum())
+            told = f"{number} of {sent} packets were {word}; of the others, {usual:.2g} of all"
+            begin, end = _edges(bins, first, last)
+            found.append(Anomaly("network", kind, "", begin, end, number, number, None, (told,)))
+    return found
+
+
+def in_order(anomalies: Iterable[Anomaly]) -> list[Anomaly]:
+    return sorted(anomalies, key=lambda anomaly: (anomaly.start_ns, anomaly.kind))
+
+
+def totals(anomalies: Sequence[Anomaly]) -> dict[Blame, int]:
+    """How many of each verdict."""
+    found: dict[Blame, int] = {}
+    for anomaly in anomalies:
+        found[anomaly.verdict] = found.get(anomaly.verdict, 0) + 1
+    return found

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Late packets: which part of their way held them, and so whose fault it was. Chunk by chunk, in bounded memory.
+
+The exchange of a packet is cut at its stamps into parts whose sum is its whole time. All but two of them begin and end
+on one clock: the sender's waking, its sending, the receiver's reading and its answering, and the sender's reading of
+the reply. The two ways between the machines are put right by the clocks' path first. A part is late when it took longer
+than `_limits` lets expect; packets that were late one after another are one episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from latlab.stats import records as rec
+from latlab.stats.anomalies import Anomaly, Blame, Kind, Place, us
+from latlab.stats.bins import ABSENT, Times, ways
+from latlab.stats.clock_path import ClockPath
+from latlab.stats.records import Records
+from latlab.stats.tube import Floats
+
+PARTS: tuple[tuple[str, Place], ...] = (
+    ("the sender woke late", "sender"),
+    ("the sender was held before its packet left", "sender"),
+    ("the way there took long", "forward"),
+    ("the receiver was late to read", "receiver"),
+    ("the receiver was late to answer", "receiver"),
+    ("the way back took long", "back"),
+    ("the sender was late to read the reply", "sender"),
+)
+SENDER, RECEIVER, WAYS = (0, 1, 6), (3, 4), (2, 5)
+
+FAR = 6
+"""A part is late beyond its median by so many times the distance from there to p90."""
+LEAST_NS = 5_000
+"""Nothing shorter than this is late: it is about what a cache miss, an interrupt or a reading of a clock costs."""
+LEAST_SHARE = 0.1
+"""Nor what is shorter than this share of a usual round trip."""
+JOIN_NS = 20_000_000
+JOIN_PERIODS = 5
+SAMPLE = 40_000
+MOST_EPISODES = 100_000
+"""Kept in memory. More are counted only."""
+
+
+class Sampler:
+    """Every so many records of a stream, `SAMPLE` to twice as many of them, whatever its length."""
+
+    def __init__(self) -> None:
+        self._every, self._seen, self._kept = 1, 0, np.empty(0, rec.RECORD)
+
+    def watch(self, chunks: Iterable[Records]) -> Iterable[Records]:
+        """Passes the chunks on."""
+        for chunk in chunks:
+            own = chunk[chunk["flags"] & rec.SENT != 0]
+            self._kept = np.concatenate([self._kept, own[(-self._seen) % self._every :: self._every]])
+            self._seen += len(own)
+            while len(self._kept) > 2 * SAMPLE:
+                self._kept = self._kept[::2]
+                self._every *= 2
+            yield chunk
+
+    @property
+    def records(self) -> Records:
+        return self._kept
+
+
+def parts_of(records: Records, path: ClockPath | None) -> Floats:
+    """How long each of `PARTS` took: one row for each, NaN where a stamp is missing. In ns.
+
+    Without a path the two ways are those of clocks that were not compared: their differences still tell.
+    """
+    found = ways(records)
+    offset = path.at(records["seq"].astype(np.int64))[0] if path is not None and len(records) else 0
+    left = np.where(records["t"] != 0, records["t"], records["w"])
+    heard = np.where(records["r"] != 0, records["r"], records["a"])
+    answered = np.where(records["t2"] != 0, records["t2"], records["w2"])
+    home = np.where(records["r2"] != 0, records["r2"], records["a2"])
+    return np.stack(
+        [
+            _between(records["S"], records["w"]),
+            _between(records["w"], left),
+            np.where(found.forward_ns == ABSENT, np.nan, (found.forward_ns - offset).astype(np.float64)),
+            _between(heard, records["a"]),
+            _between(records["a"], answered),
+            np.where(found.back_ns == ABSENT, np.nan, (found.back_ns + offset).astype(np.float64)),
+            _between(home, records["a2"]),
+        ]
+    )
+
+
+def _between(start: Times, end: Times) -> Floats:
+    return np.where((start != 0) & (end != 0), (end - start).astype(np.float64), np.nan)
+
+
+@dataclass
+class _Episode:
+    start_ns: int
+    end_ns: int
+    packets: int = 0
+    most: Floats = field(default_factory=lambda: np.zeros(len(PARTS)))
+
+
+class LateFinder:
+    """Give it a run's records in order (`add`), then ask for the episodes (`anomalies`)."""
+
+    def __init__(self, sample: Records, path: ClockPath | None, *, compared: bool, period_ns: int) -> None:
+        """`sample`: some of the run's records, for what is usual. `compared`: whether the ways there and back mean
+        anything by themselves; if not, nobody can say whether it was the clock.
+        """
+        self._path, self._compared, self._period_ns = path, compared, period_ns
+        self._usual, self._limit, self._spread = _limits(parts_of(sample, path))
+        self._join_ns = max(JOIN_NS, JOIN_PERIODS * period_ns)
+        self._episodes: list[_Episode] = []
+        self._open: _Episode | None = None
+        self.not_kept = 0
+
+    def add(self, records: Records) -> None:
+        own = records[records["flags"] & rec.SENT != 0]
+        if not len(own):
+            return
+        beyond = parts_of(own, self._path) - self._usual[:, None]
+        late = np.flatnonzero((beyond > self._limit[:, None]).any(axis=0))
+        for place in late.tolist():
+            self._late(int(own["w"][place] or own["S"][place]), beyond[:, place])
+
+    def _late(self, time_ns: int, beyond: Floats) -> None:
+        lateness = np.where(beyond > self._limit, beyond, 0)
+        reach = time_ns + int(lateness.max())
+        if self._open is None or time_ns > self._open.end_ns + self._join_ns:
+            self._close()
+            self._open = _Episode(time_ns, reach)
+        self._open.packets += 1
+        self._open.end_ns = max(self._open.end_ns, reach)
+        np.maximum(self._open.most, lateness, out=self._open.most)
+
+    def _close(self) -> None:
+        if self._open is not None and len(self._episodes) < MOST_EPISODES:
+            self._episodes.append(self._open)
+        elif self._open is not None:
+            self.not_kept += 1
+        self._open = None
+
+    def anomalies(self, known: Iterable[Anomaly] = ()) -> list[Anomaly]:
+        """The episodes that what is `known` already does not explain: moves of a clock, lasting delays."""
+        self._close()
+        covering = [a for a in known if a.kind in ("step", "ramp", "delay")]
+        return [self._judged(e) for e in self._episodes if not self._explained(e, covering)]
+
+    def _explained(self, episode: _Episode, known: list[Anomaly]) -> bool:
+        if int(np.argmax(episode.most)) not in WAYS:
+            return False
+        place = PARTS[int(np.argmax(episode.most))][1]
+        for anomaly in known:
+            overlap = min(anomaly.end_ns, episode.end_ns) - max(anomaly.start_ns, episode.start_ns)
+            same = anomaly.place in (place, "clock")
+            if same and overlap >= 0 and episode.most.max() <= 3 * max(abs(anomaly.size), 1.0) + 3 * self._limit.max():
+                return True
+        return False
+
+    def _judged(self, episode: _Episode) -> Anomaly:
+        most = float(episode.most.max())
+        part = int(np.argmax(episode.most))
+        for group in (SENDER, RECEIVER):
+            chosen = max(group, key=lambda place: float(episode.most[place]))
+            if episode.most[chosen] >= most / 2:
+                part = chosen  # it began there: what came after was late because of it
+                break
+        words, place = PARTS[part]
+        size = float(episode.most[part])
+        verdict: Blame = "sender" if place == "sender" else "network"
+        kind: Kind = "sender-stall" if place == "sender" else "stall"
+        told = [f"{words}: by {us(size)} beyond its usual {us(float(self._usual[part]))}, on one clock"]
+        if part in WAYS:
+            told = [f"{words}: by {us(size)} more than usual in {episode.packets} packets"]
+            if self._compared:
+                told.append("the packets before and after them hold the clock where it was")
+            else:
+                verdict = "unknown"
+                told.append("the clocks were not compared, so it may have been one of them")
+        bound = self._period_ns + 2 * float(self._spread[part])
+        return Anomaly(
+            verdict, kind, place, episode.start_ns, episode.end_ns, episode.packets, size, bound, tuple(told)
+        )
+
+
+def _limits(parts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of each part: its median, how far beyond it is late, and the distance from there to p90. Infinite if unknown."""
+    usual, limit, spread = (np.full(len(PARTS), value) for value in (0.0, np.inf, 0.0))
+    for row, values in enumerate(parts):
+        known = values[np.isfinite(values)]
+        if len(known):
+            usual[row], high = np.quantile(known, (0.5, 0.9))
+            spread[row] = high - usual[row]
+            limit[row] = max(FAR * spread[row], LEAST_NS)
+    # The two ways' offset cancels in their sum.
+    least = LEAST_SHARE * float(usual[list(WAYS + RECEIVER)].sum())
+    return usual, np.maximum(limit, least), spread
