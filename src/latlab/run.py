@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,12 +31,14 @@ from latlab.measure.verdict import Outcome, judge_run, kernel_trouble, said_sinc
 from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
+from latlab.stats.clocks import SHARED
 from latlab.stats.records import Records
-from latlab.stats.summary import summarise
 from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
 from latlab.store.document import Evidence as EvidenceRecord
 from latlab.store.run_dir import RunDirectory
+from latlab.store.statistics import fill
+from latlab.store.timing_log import from_path, write_timing
 from latlab.version import program_versions, versions
 
 _programs = functools.cache(program_versions)
@@ -87,18 +89,18 @@ def run_point(
             if standing.set_up is None:
                 changed = snapshot.differences(standing.before, _environment(site, run.env_after))
                 taken.trouble += [f"not as it was before the run: {change}" for change in changed]
-            _statistics(run, point)
+            _statistics(run)
             run.document.verdict = judge_run(point.flow, _outcome(run, taken))
             run.document.status = "done"
         except LatlabError as error:
-            _failed(run, point, taken, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
+            _failed(run, taken, "failed", f"{error.message}. {error.hint}" if error.hint else error.message)
         except KeyboardInterrupt:
-            _failed(run, point, taken, "interrupted", "stopped by the user")
+            _failed(run, taken, "interrupted", "stopped by the user")
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours spoils one point, not the others
             write_text(run.log("defect.txt"), traceback.format_exc())
             reason = f"a defect of latlab itself ({error!r}): report {run.log('defect.txt')}"
-            _failed(run, point, taken, "failed", reason)
+            _failed(run, taken, "failed", reason)
         return run
 
 
@@ -262,12 +264,12 @@ def _way_watched(point: Point, ready: SetUp, taken: Taken) -> Iterator[None]:
                 taken.trouble.append(f"the attachment's log ends with: {' | '.join(words.splitlines())}")
 
 
-def _failed(run: RunDirectory, point: Point, taken: Taken, status: Any, reason: str) -> None:
+def _failed(run: RunDirectory, taken: Taken, status: Any, reason: str) -> None:
     """What was measured stays, and is summarised as far as it goes."""
     run.document.status = status
     run.document.verdict = Verdict(value="invalid", reasons=[reason, *taken.trouble])
     try:
-        _statistics(run, point)
+        _statistics(run)
     except LatlabError as error:
         run.document.verdict.reasons.append(f"its samples were not summarised: {error.message}")
 
@@ -353,17 +355,19 @@ def _outcome(run: RunDirectory, taken: Taken) -> Outcome:
     )
 
 
-def _statistics(run: RunDirectory, point: Point) -> None:
+def _statistics(run: RunDirectory) -> None:
     """Raw samples to metrics, and to Parquet. Nothing of a machine is needed any more."""
     samples = run.samples()
     if samples is None or not samples.records:
         return
-    statistics = summarise(_stoppable(samples.chunks()), point.flow.direction, run.document.timescales)
-    run.document.metrics, run.document.counts = statistics.metrics, statistics.counts
-    run.convert_samples()
+    found = fill(run.document, samples, _stoppable)
+    readings = list(from_path(found.path)) if found.path and found.clocks.method != SHARED else []
+    if readings:
+        write_timing(run.path, readings)
+    run.convert_samples(found.clocks)
 
 
-def _stoppable(chunks: Iterator[Records]) -> Iterator[Records]:
+def _stoppable(chunks: Iterable[Records]) -> Iterator[Records]:
     for chunk in chunks:
         interrupt.check()
         yield chunk

@@ -100,6 +100,11 @@ class Metric:
     def two_clocks(self) -> bool:
         return STAMP[self.end].clock != STAMP[self.start].clock
 
+    @property
+    def between_machines(self) -> bool:
+        """Whether it is from the sender's kernel to the reflector's, or back."""
+        return {STAMP[self.end].clock, STAMP[self.start].clock} == {"sender", "reflector"}
+
     def clocks_compared(self, timescales: Timescales) -> bool:
         """True if the difference is one of times of the same clock, or of clocks that were compared."""
         if not self.two_clocks:

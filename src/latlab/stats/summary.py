@@ -10,12 +10,14 @@ such number yet.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
 from latlab.stats import records as rec
+from latlab.stats.bins import Times
+from latlab.stats.clocks import ONE_CLOCK, Clocks
 from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, Distribution, rank
 from latlab.stats.records import Records
 from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Timescales
@@ -30,6 +32,7 @@ QUANTILES: dict[str, Fraction] = {
     "p99.9999": Fraction(999_999, 1_000_000),
 }
 MIN_BEYOND = 10
+BOUND_QUANTILE = Fraction(99, 100)
 CLOCKS_NOT_COMPARED = "clocks not compared"
 
 
@@ -45,6 +48,8 @@ class Summary:
     quantiles_ns: dict[str, int | None]
     quantile_relative_error: float = 0.0
     unit: str = "ns"
+    bound_ns: int = 0
+    """How far each of these may be off because two clocks had to be compared: the bound of 99 % of the packets."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +95,21 @@ def summarise(
     chunks: Iterable[Records],
     direction: Direction,
     timescales: Timescales,
+    clocks: Clocks = ONE_CLOCK,
     *,
     exact_limit: int = EXACT_LIMIT,
 ) -> RunStatistics:
     """Statistics of a whole stream of records, given as arrays of dtype `RECORD` in any sizes.
 
-    `direction` is the flow's; `timescales` says which clocks were compared. Quantiles are exact up to `exact_limit`
+    `direction` is the flow's; `timescales` says which clocks were compared, `clocks` how far sender and reflector were
+    apart. Quantiles are exact up to `exact_limit`
     values of a metric; beyond, their relative error is at most `quantile_relative_error`.
     """
     counts = Counts()
     taken = dict.fromkeys(STAMP, 0)
     missing = dict.fromkeys(STAMP, 0)
     distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
+    errors = Distribution(exact_limit)
     packets = last_seq = 0
     for chunk in chunks:
         _count(chunk, counts)
@@ -117,22 +125,38 @@ def summarise(
             absent = first[stamp.field] == 0
             missing[stamp.letter] += int((due & absent).sum())
             taken[stamp.letter] += int((~absent).sum())
+        offset, error = clocks.of(first)
+        if clocks.comparison is not None:
+            errors.add(error)
         for metric, distribution in distributions.items():
-            distribution.add(metric_values(first, metric))
+            distribution.add(metric_values(first, metric, offset))
     counts.records_dropped = max(0, last_seq + 1 - packets) if packets else 0
     counts.missing = {letter: n for letter, n in missing.items() if n > 0 and taken[letter] > 0}
     results = {m.key(direction): _result(m, distributions.get(m), taken, counts) for m in METRICS}
+    if clocks.comparison is not None and errors.moments.n:
+        (bound,) = errors.quantiles([BOUND_QUANTILE])
+        results |= {
+            m.key(direction): replace(result, bound_ns=bound)
+            for m in METRICS
+            if m.between_machines and isinstance(result := results[m.key(direction)], Summary)
+        }
     return RunStatistics(results, counts)
 
 
-def metric_values(records: Records, metric: Metric) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Values in ns of `metric`, in the records' order, of those records that are samples and carry both stamps."""
+def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) -> Times:
+    """Values in ns of `metric`, in the records' order, of those records that are samples and carry both stamps.
+
+    `offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's.
+    """
     end, start = records[STAMP[metric.end].field], records[STAMP[metric.start].field]
     sample = (records["flags"] & rec.SENT != 0) & (end != 0) & (start != 0)
     if not (_known_without_reply(metric.end) and _known_without_reply(metric.start)):
         sample &= records["flags"] & rec.REPLIED != 0
-    values: np.ndarray[tuple[int], np.dtype[np.int64]] = end[sample] - start[sample]
-    return values
+    values: Times = end - start
+    if metric.between_machines:
+        values = values - offset_ns if STAMP[metric.end].clock == "reflector" else values + offset_ns
+    found: Times = values[sample]
+    return found
 
 
 def _known_without_reply(letter: str) -> bool:

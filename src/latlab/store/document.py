@@ -18,6 +18,7 @@ from latlab.stats.stamps import Clock
 from latlab.stats.summary import Counts, MetricResult
 
 FORMAT = 1
+MOST_ANOMALIES = 100
 
 Status = Literal["running", "done", "failed", "interrupted"]
 VerdictValue = Literal["valid", "suspect", "invalid"]
@@ -93,12 +94,41 @@ class LoadResult(_Part):
     """"achieved 1.2 of 6 Mbit/s": it ran, but below the rate it was asked for; None when it reached that."""
 
 
+class Timing(_Part):
+    """How the clocks of the flow's ends compared: see `stats.analysis.TimingFacts`, whose fields these are."""
+
+    method: str = "none"
+    offset_ns: int = 0
+    rate_ppb: float = 0.0
+    error_ns: int = 0
+    noise_ns: int = 0
+    suspect: int = 0
+    words: list[str] = []
+
+
+class AnomalyRecord(_Part):
+    """One thing that was odd: see `stats.anomalies.Anomaly`, whose fields these are."""
+
+    verdict: Literal["network", "clock", "sender", "unknown"]
+    kind: str
+    place: str = ""
+    start_ns: int
+    end_ns: int
+    packets: int
+    size: float
+    unit: str
+    bound: float | None = None
+    evidence: list[str] = []
+
+
 class RunDocument(_Part):
     """The content of run.json.
 
     `point` is the canonical point, `point_id` its identity: runs with the same `point_id` repeat each other.
     `attachment` and `load` are the labels that tables show. `timescales` says which clocks were compared.
-    `metrics` holds `round_trip`, `up`, `down` and the stages of each way.
+    `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
+    packets whose clocks are suspect, if there are any. `anomalies` holds the `MOST_ANOMALIES` largest of each kind,
+    `anomaly_counts` the number of all by verdict.
     """
 
     format: int = FORMAT
@@ -116,7 +146,11 @@ class RunDocument(_Part):
     verdict: Verdict = Field(default_factory=lambda: Verdict(value="invalid", reasons=["the run did not finish"]))
     timescales: dict[Clock, str] = {}
     metrics: dict[str, MetricResult] = {}
+    metrics_trusted: dict[str, MetricResult] = {}
     counts: Counts = Field(default_factory=Counts)
+    timing: Timing = Field(default_factory=Timing)
+    anomalies: list[AnomalyRecord] = []
+    anomaly_counts: dict[str, int] = {}
     instruments: dict[str, InstrumentResult] = {}
     load_achieved: LoadResult | None = None
     evidence: list[Evidence] = []

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from latlab.errors import StoreError
-from latlab.stats.summary import summarise
 from latlab.store.document import RunDocument, Verdict
 from latlab.store.run_dir import DOCUMENT_NAME, RunDirectory, is_run, open_run, run_paths
+from latlab.store.statistics import fill
 
 LATEST = "latest"
 _SHOWN_CANDIDATES = 4
@@ -47,15 +47,13 @@ def with_statistics(run: RunDirectory) -> RunDocument:
 
     Samples that cannot be read become one more reason of the verdict.
     """
-    document = run.document
-    if document.metrics or document.status == "running":
-        return document
+    if run.document.metrics or run.document.status == "running":
+        return run.document
+    document = run.document.model_copy()
     try:
         samples = run.samples()
-        if samples is None:
-            return document
-        statistics = summarise(samples.chunks(), document.direction, document.timescales)
+        if samples is not None:
+            fill(document, samples)
     except StoreError as error:
-        verdict = Verdict(value="invalid", reasons=[*document.verdict.reasons, error.message])
-        return document.model_copy(update={"verdict": verdict})
-    return document.model_copy(update={"metrics": statistics.metrics, "counts": statistics.counts})
+        document.verdict = Verdict(value="invalid", reasons=[*document.verdict.reasons, error.message])
+    return document

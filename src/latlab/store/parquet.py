@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """samples.raw -> samples.parquet, and reading it back, in memory that does not grow with the run's length.
 
-One row per record: seq, flags, the stamps in ns of TAI (NULL = not taken), clock_uncertainty_ns (NULL = unknown).
+One row per record: seq, flags, the stamps in ns of TAI (NULL = not taken), and how the clocks compared for that packet:
+offset_ns, error_ns (NULL = unknown) and by which method.
 The stream's header goes into the file's key-value metadata, as JSON under `latlab`. The file is written in parts of
 `CHUNK_RECORDS` rows which DuckDB then joins: it can take numpy arrays only whole.
 """
@@ -13,14 +14,15 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
 from latlab.errors import StoreError
-from latlab.stats.records import RECORD, Records, StreamHeader
+from latlab.stats.clocks import NOT_COMPARED, Clocks
+from latlab.stats.records import CLOCK_SUSPECT, RECORD, Records, StreamHeader
 from latlab.stats.stamps import STAMPS
 from latlab.store.disk import os_errors, store_error, sync_directory
 from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
@@ -36,9 +38,10 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
 
 
-def convert(directory: Path) -> Path:
+def convert(directory: Path, clocks: Clocks = NOT_COMPARED) -> Path:
     """Turn the samples.raw of a run directory into samples.parquet and remove it; returns the new file.
 
+    `clocks` says of each packet how far they were apart, and which were measured while one was not to be trusted.
     samples.raw goes only when the new file is whole and on disk. Raises StoreError, with samples.raw untouched.
     """
     raw, parquet = directory / RAW_NAME, directory / PARQUET_NAME
@@ -48,7 +51,7 @@ def convert(directory: Path) -> Path:
         with os_errors(parquet, "writing"):
             shutil.rmtree(parts, ignore_errors=True)
             parts.mkdir()
-            _write(reader, parts, temporary)
+            _write(reader, clocks, parts, temporary)
             _sync(temporary)
             temporary.replace(parquet)
             sync_directory(directory)
@@ -61,13 +64,16 @@ def convert(directory: Path) -> Path:
     return parquet
 
 
-def _write(reader: RawReader, parts: Path, destination: Path) -> None:
+def _write(reader: RawReader, clocks: Clocks, parts: Path, destination: Path) -> None:
     stamps = ", ".join(f"nullif({name}, 0) AS {name}" for name in _STAMP_COLUMNS)
-    rows = f"SELECT seq, flags, {stamps}, CAST(NULL AS BIGINT) AS clock_uncertainty_ns FROM chunk"
+    compared = "offset_ns, error_ns" if clocks.compared else "NULL::BIGINT AS offset_ns, NULL::BIGINT AS error_ns"
+    rows = f"SELECT seq, flags, {stamps}, {compared}, {_quoted(clocks.method)} AS method FROM chunk"
     header = json.dumps({**reader.header.as_dict(), "cut_bytes": reader.cut_bytes})
     with _connect(temp_directory=str(parts)) as connection:
         for number, chunk in enumerate(_at_least_one(reader.chunks())):
-            columns = {"seq": chunk["seq"], "flags": chunk["flags"]}
+            offset, error = clocks.of(chunk)
+            suspect = np.where(clocks.suspect(chunk, error), CLOCK_SUSPECT, 0).astype(np.uint32)
+            columns = {"seq": chunk["seq"], "flags": chunk["flags"] | suspect, "offset_ns": offset, "error_ns": error}
             columns |= {stamp.column: chunk[stamp.field] for stamp in STAMPS}
             connection.register("chunk", {name: np.ascontiguousarray(values) for name, values in columns.items()})
             connection.execute(f"COPY ({rows}) TO {_quoted(parts / f'{number:08}.parquet')} (FORMAT parquet)")
@@ -84,6 +90,26 @@ def _at_least_one(chunks: Iterator[Records]) -> Iterator[Records]:
     first = next(chunks, None)
     yield np.empty(0, RECORD) if first is None else first
     yield from chunks
+
+
+def table_file(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> Path:
+    """Writes a table given by rows, None = NULL, with DuckDB's names for the types of its columns. StoreError."""
+    temporary, text = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".json")
+    kinds = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items())
+    try:
+        with os_errors(path, "writing"), _connect(temp_directory=str(path.parent)) as connection:
+            with text.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
+            read = f"read_json({_readable(text)}, format = 'newline_delimited', columns = {{{kinds}}})"
+            connection.execute(f"COPY (FROM {read}) TO {_quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)")
+            _sync(temporary)
+            temporary.replace(path)
+    except duckdb.Error as error:
+        raise _translated(error, path, "writing") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+        text.unlink(missing_ok=True)
+    return path
 
 
 class ParquetReader:

@@ -23,6 +23,7 @@ from typing import Any
 
 from latlab.errors import StoreError
 from latlab.scenario import points
+from latlab.stats.clocks import NOT_COMPARED, Clocks
 from latlab.store.disk import os_errors, replace_file, sync_directory
 from latlab.store.document import BenchFacts, RunDocument, now, parse_document
 from latlab.store.samples import PARQUET_NAME, RAW_NAME, RawWriter, Samples, open_samples
@@ -132,11 +133,11 @@ class RunDirectory:
         """The samples, of either kind; None if there are none. Raises StoreError if they cannot be read."""
         return open_samples(self.path)
 
-    def convert_samples(self) -> Path:
+    def convert_samples(self, clocks: Clocks = NOT_COMPARED) -> Path:
         """samples.raw -> samples.parquet. Raises StoreError, with samples.raw untouched."""
         from latlab.store.parquet import convert  # duckdb takes 0.1 s to load, and many commands need none
 
-        return convert(self.path)
+        return convert(self.path, clocks)
 
     def files(self) -> list[Path]:
         """All files of the run, sorted, relative to it."""

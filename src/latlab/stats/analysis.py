@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a run's records to its numbers: the clocks are compared, what was odd gets a verdict, the rest is summarised.
+
+Two passes over the records, each chunk by chunk: one reduces them to bins, from which the clocks' path and lasting
+delays are found; the other puts every packet right by it, looks for late ones, and adds up the statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from latlab.stats import records as rec
+from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, us
+from latlab.stats.bins import make_bins, packets_of_bin
+from latlab.stats.clock_path import ClockPath, clock_path, same_clock
+from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
+from latlab.stats.late import LateFinder, Sampler
+from latlab.stats.records import Records, StreamHeader
+from latlab.stats.stamps import Direction, Timescales
+from latlab.stats.summary import RunStatistics, summarise
+
+Chunks = Callable[[], Iterable[Records]]
+
+
+@dataclass(frozen=True)
+class TimingFacts:
+    """How the clocks compared, over a run. Times in ns; `offset_ns` is the reflector's clock - the sender's."""
+
+    method: str
+    offset_ns: int = 0
+    """At the first packet."""
+    rate_ppb: float = 0.0
+    """How much faster the reflector's clock ran."""
+    error_ns: int = 0
+    """Bound of the offset, for half of the packets."""
+    noise_ns: int = 0
+    """Moves of the clocks that are smaller are not seen."""
+    suspect: int = 0
+    """Packets that were measured while a clock was not to be trusted."""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """`trusted`: the statistics without the packets whose clocks are suspect, if there are any."""
+
+    statistics: RunStatistics
+    timing: TimingFacts
+    clocks: Clocks
+    anomalies: list[Anomaly] = field(default_factory=list)
+    trusted: RunStatistics | None = None
+    path: ClockPath | None = None
+
+
+def analyse(
+    chunks: Chunks, header: StreamHeader, direction: Direction, timescales: Timescales,
+    readings: FromReadings | None = None, method: str = EXCHANGE, said: Sequence[Anomaly] = (),
+) -> Analysis:  # fmt: skip
+    """The numbers of a run, from its records.
+
+    `timescales` says which clocks are one. Of two clocks, `readings` of a timing `method` put the packets right, if
+    they are given; else the exchanges do. `said`: what the sync log tells of clocks that went wrong.
+    """
+    sampler = Sampler()
+    bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count))
+    shared = "sender" in timescales and timescales["sender"] == timescales.get("reflector")
+    path = (same_clock(bins) if shared else clock_path(bins)) if len(bins) else None
+    known = counted(bins) if len(bins) else []
+    if path is not None:
+        known += clock_moves(path) + delays(path)
+    known += said
+    clocks = _clocks(shared, path, readings, method, known)
+    scales = dict(timescales)
+    if clocks.compared and "sender" in scales:
+        scales["reflector"] = scales["sender"]
+
+    finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
+    seen = _Seen(clocks)
+    statistics = summarise(_told(chunks(), finder, seen), direction, scales, clocks)
+    trusted = None
+    if seen.suspect:
+        trusted = summarise(_without(chunks(), clocks), direction, scales, clocks)
+    anomalies = in_order([*known, *finder.anomalies(known)])
+    return Analysis(statistics, _facts(clocks, path, readings, seen), clocks, anomalies, trusted, path)
+
+
+def _clocks(
+    shared: bool, path: ClockPath | None, readings: FromReadings | None, method: str, known: Sequence[Anomaly]
+) -> Clocks:
+    if shared:
+        return ONE_CLOCK
+    wrong = [(a.start_ns, a.end_ns) for a in known if a.verdict == "clock"]
+    if readings is not None and len(readings.time_ns):
+        return Clocks(method, readings, wrong, int(np.median(readings.error_ns)))
+    if path is None:
+        return NOT_COMPARED
+    return Clocks(EXCHANGE, FromExchanges(path), wrong, int(np.median(path.error_ns)))
+
+
+@dataclass
+class _Seen:
+    """What the second pass counts."""
+
+    clocks: Clocks
+    suspect: int = 0
+    first_offset_ns: int | None = None
+
+
+def _told(chunks: Iterable[Records], finder: LateFinder, seen: _Seen) -> Iterator[Records]:
+    for chunk in chunks:
+        finder.add(chunk)
+        offset, error = seen.clocks.of(chunk)
+        seen.suspect += int(seen.clocks.suspect(chunk, error).sum())
+        if seen.first_offset_ns is None and len(chunk):
+            seen.first_offset_ns = int(offset[0])
+        yield chunk
+
+
+def _without(chunks: Iterable[Records], clocks: Clocks) -> Iterator[Records]:
+    """Only the packets whose clocks are trusted."""
+    for chunk in chunks:
+        yield chunk[~clocks.suspect(chunk, clocks.of(chunk)[1])]
+
+
+def _facts(clocks: Clocks, path: ClockPath | None, readings: FromReadings | None, seen: _Seen) -> TimingFacts:
+    offset = seen.first_offset_ns or 0
+    if clocks.method == SHARED or path is None:
+        return TimingFacts(clocks.method, noise_ns=round(path.noise_ns) if path else 0, suspect=seen.suspect)
+    words = [
+        f"the reflector's clock was {_apart(offset)} of the sender's and ran {path.rate_ppb / 1000:+.2f} ppm against "
+        f"it; known to +-{us(clocks.usual_error_ns)} by {clocks.method}"
+    ]
+    if readings is not None and clocks.method != EXCHANGE:
+        words.append(_checked(path, clocks))
+    return TimingFacts(
+        clocks.method, offset, round(path.rate_ppb, 1), clocks.usual_error_ns, round(path.noise_ns), seen.suspect,
+        tuple(words),
+    )  # fmt: skip
+
+
+def _apart(offset_ns: int) -> str:
+    size = abs(offset_ns)
+    told = f"{size / 1e9:.3f} s" if size >= 1e9 else f"{size / 1e6:.3f} ms" if size >= 1e6 else us(size)
+    return f"{told} {'ahead' if offset_ns >= 0 else 'behind'}"
+
+
+def _checked(path: ClockPath, clocks: Clocks) -> str:
+    """What the exchanges say of the method's own offsets."""
+    probes = np.zeros(len(path.bins), rec.RECORD)
+    probes["seq"], probes["w"] = path.bins.first_seq, path.bins.time_ns
+    offset, error = clocks.of(probes)
+    apart = np.abs(offset - path.offset_ns)
+    against = int((apart > error + path.error_ns).sum())
+    if against:
+        return (
+            f"the exchanges contradict {clocks.method} for {against} of {len(path.bins)} stretches of the run: by up "
+            f"to {us(float((apart - error - path.error_ns).max()))} more than both bounds allow"
+        )
+    return f"the exchanges agree with {clocks.method} to within both bounds, all the time"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers of a run, from its samples into its document: where the store and the statistics meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+
+from latlab.stats.analysis import Analysis, analyse
+from latlab.stats.anomalies import Anomaly, totals
+from latlab.stats.records import Records
+from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, RunDocument, Timing
+from latlab.store.samples import Samples
+
+Passing = Callable[[Iterable[Records]], Iterable[Records]]
+
+
+def fill(document: RunDocument, samples: Samples, passing: Passing = iter) -> Analysis:
+    """Computes everything that comes of the samples, and puts it into the document.
+
+    `passing` sees each chunk on its way. StoreError when the samples cannot be read.
+    """
+    found = analyse(lambda: passing(samples.chunks()), samples.header, document.direction, document.timescales)
+    document.metrics, document.counts = found.statistics.metrics, found.statistics.counts
+    document.metrics_trusted = found.trusted.metrics if found.trusted else {}
+    document.timing = Timing(**{**asdict(found.timing), "words": list(found.timing.words)})
+    document.anomalies = [record(anomaly) for anomaly in largest(found.anomalies)]
+    document.anomaly_counts = {str(verdict): number for verdict, number in totals(found.anomalies).items()}
+    return found
+
+
+def record(anomaly: Anomaly) -> AnomalyRecord:
+    values = asdict(anomaly) | {"unit": anomaly.unit, "evidence": list(anomaly.evidence)}
+    return AnomalyRecord(**values)
+
+
+def largest(anomalies: Sequence[Anomaly], most: int = MOST_ANOMALIES) -> list[Anomaly]:
+    """The largest of each kind, in order of time."""
+    kept: list[Anomaly] = []
+    for kind in dict.fromkeys(anomaly.kind for anomaly in anomalies):
+        same = sorted((a for a in anomalies if a.kind == kind), key=lambda a: -abs(a.size))
+        kept += same[:most]
+    return sorted(kept, key=lambda anomaly: anomaly.start_ns)
