@@ -37,6 +37,7 @@ from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
 from latlab.store.document import Evidence as EvidenceRecord
 from latlab.store.run_dir import RunDirectory
+from latlab.store.sentences import clock_reasons
 from latlab.store.statistics import fill
 from latlab.store.timing_log import from_path, write_timing
 from latlab.version import program_versions, versions
@@ -351,6 +352,7 @@ def _outcome(run: RunDirectory, taken: Taken) -> Outcome:
         load_failure=taken.load_failure,
         load_shortfall=taken.load_shortfall,
         findings=taken.findings,
+        clocks=clock_reasons(document),
         trouble=taken.trouble,
     )
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from latlab.report.table import MANY, proof, results, row_labels
+from latlab.report.notes import MANY, proof
+from latlab.report.table import results, row_labels
 from latlab.store.document import Evidence, LoadResult, RunDocument, Verdict
 from tests.report.cases import run
 

@@ -52,6 +52,8 @@ class Outcome:
     load_failure: str | None = None
     load_shortfall: str | None = None
     findings: Sequence[Finding] = ()
+    clocks: Sequence[str] = ()
+    """When and how a clock was wrong."""
     trouble: Sequence[str] = ()
     """What kernels complained of, what could not be undone."""
 
@@ -63,7 +65,7 @@ def judge_run(flow: Flow, outcome: Outcome) -> Verdict:
     if outcome.load_shortfall:
         suspect.append(f"the load fell short: {outcome.load_shortfall}")
     invalid += [f"evidence: {_broken(f)}" for f in outcome.findings if not f.ok]
-    suspect += outcome.trouble
+    suspect += [*outcome.clocks, *outcome.trouble]
     if outcome.sender is None and all(reason for reason in outcome.others.values()):
         invalid += [f"{name}: {reason}" for name, reason in outcome.others.items()] or ["nothing was measured"]
     reasons = list(dict.fromkeys([*invalid, *suspect]))

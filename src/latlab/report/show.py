@@ -10,14 +10,16 @@ from typing import Any
 from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, Row, microseconds, paragraph, tables
-from latlab.report.table import emulation, instrument_blocks, unit
+from latlab.report.table import bound_of, emulation, instrument_blocks, known, unit
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import NotMeasured
-from latlab.store.document import RunDocument
+from latlab.store.document import AnomalyRecord, RunDocument
 from latlab.store.find import with_statistics
 from latlab.store.run_dir import RunDirectory
+from latlab.store.sentences import sentence
 
 COLUMNS = ("n", "min", "avg", "max", "stddev", "p50", "p99", "p99.9", "p99.99")
+MOST_SHOWN = 12
 _QUANTILES = ("p50", "p99", "p99.9", "p99.99")
 
 
@@ -39,6 +41,7 @@ def show_text(run: RunDirectory) -> Text:
     text = Text()
     _headline(text, run, document)
     _metrics(text, document)
+    _clocks(text, document)
     _counts(text, document)
     _instruments(text, document)
     _evidence(text, document)
@@ -69,6 +72,7 @@ def _headline(text: Text, run: RunDirectory, document: RunDocument) -> None:
 
 def _metrics(text: Text, document: RunDocument) -> None:
     rows = []
+    bounded = any(bound_of(result) for result in document.metrics.values())
     for metric in METRICS:
         key = metric.key(document.direction)
         result = document.metrics.get(key)
@@ -79,14 +83,40 @@ def _metrics(text: Text, document: RunDocument) -> None:
         if isinstance(result, NotMeasured):
             rows.append(Row(label, result.not_measured))
             continue
-        times = [result.min_ns, result.mean_ns, result.max_ns, result.stddev_ns]
-        times += [result.quantiles_ns.get(name) for name in _QUANTILES]
-        rows.append(Row(label, [str(result.n), *(microseconds(time) for time in times)]))
+        times = [known(time, result.bound_ns) for time in (result.min_ns, result.mean_ns, result.max_ns)]
+        quantiles = [known(result.quantiles_ns.get(name), result.bound_ns) for name in _QUANTILES]
+        bound = [microseconds(result.bound_ns) if result.bound_ns else ""] if bounded else []
+        rows.append(Row(label, [str(result.n), *times, microseconds(result.stddev_ns), *quantiles, *bound]))
     text.append("\n")
     if not rows:
         text.append(" no metrics: the run has no samples\n")
         return
-    text.append_text(tables([Block(f"metrics ({unit(document.bench)})", COLUMNS, rows)]))
+    text.append_text(
+        tables([Block(f"metrics ({unit(document.bench)})", (*COLUMNS, "+-") if bounded else COLUMNS, rows)])
+    )
+
+
+def _clocks(text: Text, document: RunDocument) -> None:
+    """How the clocks compared, and the largest anomalies with what they are concluded from."""
+    for line in document.timing.words:
+        text.append("\n")
+        paragraph(text, " clocks    ", line)
+    if document.timing.suspect:
+        paragraph(text, "           ", f"{document.timing.suspect} packets were measured while a clock was not right")
+    if not document.anomalies:
+        return
+    total = sum(document.anomaly_counts.values())
+    shown = sorted(document.anomalies, key=_severity)[:MOST_SHOWN]
+    text.append(f"\n anomalies ({len(shown)} of {total})\n", "bold")
+    for anomaly in sorted(shown, key=lambda anomaly: anomaly.start_ns):
+        style = STYLES["suspect"] if anomaly.verdict in ("clock", "unknown") else ""
+        told = f"{sentence(anomaly, document.timing.start_ns)}; {'; '.join(anomaly.evidence)}"
+        paragraph(text, "   ", told, style)
+
+
+def _severity(anomaly: AnomalyRecord) -> tuple[bool, float]:
+    """Clocks first, then the largest."""
+    return anomaly.verdict not in ("clock", "unknown"), -abs(anomaly.size)
 
 
 def _counts(text: Text, document: RunDocument) -> None:

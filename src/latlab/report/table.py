@@ -7,21 +7,22 @@ and loses its numbers; `latlab show` still has them. Emulated numbers say so in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.text import Text
 
-from latlab.report.layout import MARKS, STYLES, Block, Row, bit_rate, microseconds, paragraph, printable, tables
-from latlab.stats.summary import CLOCKS_NOT_COMPARED, MIN_BEYOND, NotMeasured, Summary
-from latlab.store.document import BenchFacts, Evidence, InstrumentResult, LoadResult, RunDocument
+from latlab.report.layout import Block, Row, microseconds, printable, tables
+from latlab.report.notes import NOT_KNOWN, append_notes, append_proofs
+from latlab.stats.summary import MetricResult, NotMeasured, Summary
+from latlab.store.document import BenchFacts, InstrumentResult, RunDocument
 
 TITLES = {"round_trip": "round trip, peer <-> VM", "up": "up, VM -> peer", "down": "down, peer -> VM"}
 COLUMNS = ("min", "avg", "max", "stddev", "p50", "p99", "p99.9", "lost")
+BOUNDED_COLUMNS = (*COLUMNS[:-1], "+-", COLUMNS[-1])
+"""Where two clocks had to be compared: by how much each time may be off for that."""
 _QUANTILES = ("p50", "p99", "p99.9")
-MANY = 8
-"""Above so many rows of one kind, a report tells of them together."""
+WITHOUT_SUSPECT = "  without suspect clocks"
 INSTRUMENT_COLUMNS = ("min", "mean", "max", "stddev", "trans/s", "n", "lost")
 
 
@@ -41,8 +42,8 @@ def results(documents: Sequence[RunDocument]) -> Text:
         text.append_text(tables(blocks))
         if others:
             text.append("\n").append_text(tables(others))
-        _append_proofs(text, group)
-        _append_notes(text, group, labels, blocks)
+        append_proofs(text, group)
+        append_notes(text, group, labels, blocks)
     return text
 
 
@@ -116,10 +117,15 @@ def metric_block(documents: Sequence[RunDocument], labels: Sequence[str], key: s
     reasons = {_reason(document, key) for document in finished}
     if len(reasons) == 1 and (reason := reasons.pop()):
         return Block(title, (), (), message=reason)
-    rows = [_metric_row(document, label, key) for document, label in zip(documents, labels, strict=True)]
+    bounded = any(bound_of(document.metrics.get(key)) for document in finished)
+    rows = []
+    for document, label in zip(documents, labels, strict=True):
+        rows.append(_metric_row(document, label, key, document.metrics.get(key), bounded))
+        if bounded and isinstance(rows[-1].cells, list) and document.metrics_trusted:
+            rows.append(_metric_row(document, WITHOUT_SUSPECT, key, document.metrics_trusted.get(key), bounded))
     if key != "round_trip":
         rows = _merged(rows)
-    return Block(f"{title} ({unit(documents[0].bench)})", COLUMNS, rows)
+    return Block(f"{title} ({unit(documents[0].bench)})", BOUNDED_COLUMNS if bounded else COLUMNS, rows)
 
 
 def _merged(rows: Sequence[Row]) -> list[Row]:
@@ -143,18 +149,29 @@ def _reason(document: RunDocument, key: str) -> str:
     return "" if result else "not measured"
 
 
-def _metric_row(document: RunDocument, label: str, key: str) -> Row:
+def _metric_row(document: RunDocument, label: str, key: str, result: MetricResult | None, bounded: bool) -> Row:
     verdict = document.verdict.value
     if document.status != "done":
         return Row(label, document.status, verdict)
     if verdict == "invalid":
         return Row(label, "invalid, see below", verdict)
-    result = document.metrics.get(key)
     if not isinstance(result, Summary):
         return Row(label, _reason(document, key), verdict)
-    values = [result.min_ns, result.mean_ns, result.max_ns, result.stddev_ns]
-    values += [result.quantiles_ns.get(name) for name in _QUANTILES]
-    return Row(label, [*(microseconds(value) for value in values), str(document.counts.lost)], verdict)
+    times = [result.min_ns, result.mean_ns, result.max_ns]
+    quantiles = [result.quantiles_ns.get(name) for name in _QUANTILES]
+    cells = [*(known(time, result.bound_ns) for time in times), microseconds(result.stddev_ns)]
+    cells += [known(time, result.bound_ns) for time in quantiles]
+    cells += [microseconds(result.bound_ns)] if bounded else []
+    return Row(label, [*cells, str(document.counts.lost)], verdict)
+
+
+def known(value_ns: float | None, bound_ns: int) -> str:
+    """A time; `NOT_KNOWN` when its bound exceeds it."""
+    return NOT_KNOWN if value_ns is not None and bound_ns > abs(value_ns) else microseconds(value_ns)
+
+
+def bound_of(result: MetricResult | None) -> int:
+    return result.bound_ns if isinstance(result, Summary) else 0
 
 
 def instrument_blocks(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[Block]:
@@ -186,88 +203,3 @@ def _instrument_row(document: RunDocument, label: str, result: InstrumentResult)
     rate = "-" if result.transactions_per_s is None else f"{result.transactions_per_s:.0f}"
     counts = ["-" if count is None else str(count) for count in (result.n, result.lost)]
     return Row(label, [*(microseconds(time) for time in times), rate, *counts], verdict)
-
-
-def _achieved(load: LoadResult) -> str:
-    return load.shortfall.removeprefix("achieved ") if load.shortfall else bit_rate(load.achieved_bps or 0)
-
-
-def proof(evidence: Sequence[Evidence]) -> str:
-    """In one line, how it is known that the packets went the way that the run says; what was refuted comes first."""
-    refuted = [item.what for item in evidence if not item.ok]
-    kinds = (("moved as they must", "or more"), ("stood still", "at most"))
-    counted = [(words, sum(item.ok and item.rule.endswith(end) for item in evidence)) for words, end in kinds]
-    parts = [f"NOT so: {what}" for what in refuted]
-    parts += [f"{number} counters {words}" for words, number in counted if number]
-    parts += [item.what for item in evidence if item.ok and item.before is None]
-    return " · ".join(parts)
-
-
-def _append_proofs(text: Text, documents: Sequence[RunDocument]) -> None:
-    """One line for each attachment: its first run with evidence, unless another run's was refuted."""
-    chosen: dict[str, RunDocument] = {}
-    for document in documents:
-        better = any(not item.ok for item in document.evidence)
-        if document.evidence and (document.attachment not in chosen or better):
-            chosen[document.attachment] = document
-    if not chosen:
-        return
-    text.append("\n which way the packets went\n", "bold")
-    width = max(map(len, chosen))
-    for attachment, document in chosen.items():
-        broken = any(not item.ok for item in document.evidence)
-        first = f" {MARKS['invalid'] if broken else MARKS['valid']}{printable(attachment):<{width}}  "
-        paragraph(text, first, proof(document.evidence), STYLES["invalid"] if broken else "")
-    shared = sum("reused" in document.env for document in documents)
-    if shared:
-        paragraph(
-            text, "   ", f"{shared} of {len(documents)} runs reused the attachment and guests of a run before", "dim"
-        )
-
-
-def _alike(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[list[tuple[RunDocument, str]]]:
-    """Rows that cannot simply be believed. Those that differ in their numbers only stand together, if they are many."""
-    found: dict[object, list[tuple[RunDocument, str]]] = {}
-    for document, label in zip(documents, labels, strict=True):
-        verdict = document.verdict
-        if verdict.value != "valid":
-            key = (verdict.value, re.sub(r"\d+", "N", "; ".join(verdict.reasons)))
-            found.setdefault(key, []).append((document, label))
-    return [part for rows in found.values() for part in ([rows] if len(rows) > MANY else [[row] for row in rows])]
-
-
-def _loads(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[str]:
-    """What each load achieved; of many, what those of one kind did."""
-    found: dict[str, list[tuple[str, LoadResult]]] = {}
-    for document, label in zip(documents, labels, strict=True):
-        load = document.load_achieved
-        if load is not None and load.achieved_bps is not None:
-            found.setdefault(document.load, []).append((label, load))
-    if sum(map(len, found.values())) <= MANY:
-        return [f"{label} {_achieved(load)}" for results in found.values() for label, load in results]
-    words = []
-    for name, results in found.items():
-        rates = sorted(load.achieved_bps or 0 for _, load in results)
-        words.append(f"{name} {bit_rate(rates[0])} to {bit_rate(rates[-1])}")
-        words += [f"{label} {_achieved(load)}" for label, load in results if load.shortfall]
-    return words
-
-
-def _append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[str], blocks: Sequence[Block]) -> None:
-    notes = Text()
-    for alike in _alike(documents, labels):
-        document, label = alike[0]
-        value = document.verdict.value
-        reasons = "; ".join(document.verdict.reasons) or "no reason was recorded"
-        more = f"; and so, with other numbers, {len(alike) - 1} more rows" if len(alike) > 1 else ""
-        paragraph(notes, f" {MARKS[value]}", f"{label}: {reasons}{more}", STYLES[value])
-    loads = _loads(documents, labels)
-    if loads:
-        paragraph(notes, "   ", f"load achieved: {' · '.join(loads)}", "dim")
-    quantiles = [row.cells[4:7] for block in blocks if block.columns == COLUMNS for row in block.rows]
-    if any("-" in cells for cells in quantiles if not isinstance(cells, str)):
-        paragraph(notes, " - ", f"fewer than {MIN_BEYOND} samples lie beyond this quantile: measure longer", "dim")
-    if any(_reason(document, key) == CLOCKS_NOT_COMPARED for document in documents for key in ("up", "down")):
-        paragraph(notes, "   ", "clocks not compared: one-way times need both ends on one clock", "dim")
-    if notes:
-        text.append("\n").append_text(notes)

@@ -95,9 +95,13 @@ class LoadResult(_Part):
 
 
 class Timing(_Part):
-    """How the clocks of the flow's ends compared: see `stats.analysis.TimingFacts`, whose fields these are."""
+    """How the clocks of the flow's ends compared: see `stats.analysis.TimingFacts`, whose fields these are.
+
+    `start_ns`: when the first packet was due, on the sender's clock.
+    """
 
     method: str = "none"
+    start_ns: int = 0
     offset_ns: int = 0
     rate_ppb: float = 0.0
     error_ns: int = 0

@@ -23,7 +23,8 @@ def fill(document: RunDocument, samples: Samples, passing: Passing = iter) -> An
     found = analyse(lambda: passing(samples.chunks()), samples.header, document.direction, document.timescales)
     document.metrics, document.counts = found.statistics.metrics, found.statistics.counts
     document.metrics_trusted = found.trusted.metrics if found.trusted else {}
-    document.timing = Timing(**{**asdict(found.timing), "words": list(found.timing.words)})
+    facts = asdict(found.timing) | {"words": list(found.timing.words), "start_ns": samples.header.start_ns}
+    document.timing = Timing(**facts)
     document.anomalies = [record(anomaly) for anomaly in largest(found.anomalies)]
     document.anomaly_counts = {str(verdict): number for verdict, number in totals(found.anomalies).items()}
     return found
