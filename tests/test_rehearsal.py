@@ -13,21 +13,9 @@ import pytest
 from latlab import rehearsal
 from latlab.guest.kernel import Kernel
 from latlab.rehearsal import rehearse_plan, rehearse_point, rehearsed_site
+from latlab.scenario.attachments import Baseline, Macvtap, TapBridge, User
 from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
-from latlab.scenario.model import (
-    Baseline,
-    Flow,
-    Guest,
-    Load,
-    Macvtap,
-    Netperf,
-    Ping,
-    Point,
-    Probe,
-    Scenario,
-    TapBridge,
-    User,
-)
+from latlab.scenario.model import Flow, Guest, Load, Netperf, Ping, Point, Probe, Scenario
 from latlab.scenario.plan import make_plan
 from tests.golden import check_golden
 

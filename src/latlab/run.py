@@ -39,7 +39,9 @@ from latlab.store.document import Evidence as EvidenceRecord
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import clock_reasons
 from latlab.store.statistics import fill
-from latlab.store.timing_log import from_path, write_timing
+from latlab.store.timing_log import SyncLog, from_path
+from latlab.timing.choose import compared
+from latlab.timing.reading import Watch
 from latlab.version import program_versions, versions
 
 _programs = functools.cache(program_versions)
@@ -115,6 +117,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
         app, peer = ready.app, ready.peer
         sender, reflector = (app, peer) if point.flow.direction == "up" else (peer, app)
         run.document.timescales = dict(timescales(sender, reflector))
+        clocks = stack.enter_context(_clocks_watched(point, site, run, sender, reflector, taken))
 
         # Before any load flows, the counters can only be moved by our own packets.
         cold = _evidence(point, ready)
@@ -124,7 +127,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
 
         load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
-            taken.probe = _probe(point, run, sender, reflector, progress)
+            taken.probe = _probe(point, run, sender, reflector, clocks, progress)
             replied = taken.probe.sender["replied"]
             flown = _evidence(point, ready)
             taken.findings += judge(warm, flown, packets=replied, when="flow") + judge_facts(flown)
@@ -236,6 +239,20 @@ def _watched(site: Site, run: RunDirectory, taken: Taken) -> Iterator[None]:
 
 
 @contextmanager
+def _clocks_watched(
+    point: Point, site: Site, run: RunDirectory, sender: End, reflector: End, taken: Taken
+) -> Iterator[Watch]:
+    """The clocks of both ends are compared while the run goes on; the method, and why not a better one, are noted."""
+    with compared(site, sender, reflector, point.timing) as (method, watch, refused):
+        run.document.timing.method = method
+        if refused:
+            run.document.env["timing"] = {kind: f"not used: {reason}" for kind, reason in refused.items()}
+        yield watch
+        if watch.failure:
+            taken.trouble.append(f"timing {method}: {watch.failure}")
+
+
+@contextmanager
 def _guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[None]:
     """The same for the measured guest's kernel."""
     if ready.machine is None:
@@ -309,12 +326,19 @@ def _evidence(point: Point, ready: SetUp) -> Evidence:
     return replace(reading, counters={**reading.counters, **guest})
 
 
-def _probe(point: Point, run: RunDirectory, sender: End, reflector: End, progress: Progress) -> probe.ProbeResult:
-    progress.doing("measuring", 0, point.flow.count)
+def _probe(
+    point: Point, run: RunDirectory, sender: End, reflector: End, clocks: Watch, progress: Progress
+) -> probe.ProbeResult:
+    log = SyncLog(run.path)
+
+    def going_on(done: int, of: int) -> None:
+        log.append(clocks.take())
+        progress.doing("measuring", done, of)
+
+    going_on(0, point.flow.count)
     with run.raw_writer() as raw:
-        result = probe.measure(
-            point.flow, sender, reflector, raw, lambda done, of: progress.doing("measuring", done, of)
-        )
+        result = probe.measure(point.flow, sender, reflector, raw, going_on)
+    log.append(clocks.take())
     run.document.env["sender"], run.document.env["reflector"] = result.sender, result.reflector
     return result
 
@@ -362,10 +386,11 @@ def _statistics(run: RunDirectory) -> None:
     samples = run.samples()
     if samples is None or not samples.records:
         return
-    found = fill(run.document, samples, _stoppable)
-    readings = list(from_path(found.path)) if found.path and found.clocks.method != SHARED else []
-    if readings:
-        write_timing(run.path, readings)
+    log = SyncLog(run.path)
+    found = fill(run.document, samples, log.comparison(), passing=_stoppable)
+    if found.path and found.clocks.method != SHARED:
+        log.append(from_path(found.path))
+    log.finish()
     run.convert_samples(found.clocks)
 
 

@@ -15,9 +15,10 @@ from latlab import attachment
 from latlab.guest.kernel import Kernel
 from latlab.hosts.local import forwarder_path
 from latlab.rehearsal import rehearse_point, rehearsed_site
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.bench_model import Addresses
 from latlab.scenario.fields import kinds_of
-from latlab.scenario.model import Attachment, Flow, Guest, Point, Probe
+from latlab.scenario.model import Flow, Guest, Point, Probe
 from tests.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden"

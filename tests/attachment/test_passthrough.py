@@ -14,8 +14,8 @@ from latlab.attachment.wiring import Wiring
 from latlab.bench.site import Site
 from latlab.errors import BenchError
 from latlab.rehearsal import rehearsed_site
+from latlab.scenario.attachments import Sriov, Vfio
 from latlab.scenario.bench_model import Addresses
-from latlab.scenario.model import Sriov, Vfio
 from tests.attachment.pci_machine import PF, VFS, Device, Function, Interface, KilledError, PciMachine
 from tests.attachment.test_golden import KERNEL
 

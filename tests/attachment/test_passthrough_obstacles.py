@@ -12,7 +12,7 @@ from latlab.attachment import sriov
 from latlab.attachment.iommu import refuse_low_memlock, why_no_iommu
 from latlab.attachment.pci import BUS
 from latlab.errors import BenchError
-from latlab.scenario.model import Sriov
+from latlab.scenario.attachments import Sriov
 from tests.attachment.pci_machine import PF, VFS, Device, Interface, PciMachine
 from tests.attachment.test_passthrough import functions, site_of, whole
 from tests.canned import FACTS, CannedHost

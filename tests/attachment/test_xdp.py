@@ -18,8 +18,8 @@ from latlab.attachment.wiring import Wiring
 from latlab.bench.site import Site
 from latlab.errors import BenchError
 from latlab.rehearsal import rehearsed_site
+from latlab.scenario.attachments import Xdp
 from latlab.scenario.bench_model import Addresses
-from latlab.scenario.model import Xdp
 from tests.attachment.test_golden import KERNEL, options, script
 from tests.canned import FACTS, CannedHost
 

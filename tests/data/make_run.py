@@ -8,7 +8,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from latlab.scenario.model import Flow, Guest, Load, Ping, Point, Probe, TapBridge
+from latlab.scenario.attachments import TapBridge
+from latlab.scenario.model import Flow, Guest, Load, Ping, Point, Probe
 from latlab.stats.stamps import ONE_KERNEL
 from latlab.stats.summary import summarise
 from latlab.store.document import BenchFacts, Evidence, InstrumentResult, LoadResult, Verdict

@@ -17,8 +17,8 @@ from latlab.guest.own import accelerator, add_missing_addresses, describe, inter
 from latlab.guest.visited import choose_address, choose_nic
 from latlab.hosts.ssh import SshTarget
 from latlab.rehearsal import rehearsed_site
+from latlab.scenario.attachments import Existing
 from latlab.scenario.bench_model import Addresses
-from latlab.scenario.model import Existing
 from tests.canned import CannedHost
 
 TARGET = SshTarget("guest")

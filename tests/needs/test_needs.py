@@ -15,7 +15,7 @@ from latlab.needs.host import GROUPS, HostFacts, Nic
 from latlab.needs.kernel import Device, KernelOption, Module
 from latlab.needs.machine import Hugepages, Linked, Memlock, Privilege, Program
 from latlab.needs.nic import TABLES, GuestDriver, Iommu, NativeXdp, OwnGroup, PciNic, Queues, SrIov
-from latlab.scenario.model import Macvtap, TapBridge
+from latlab.scenario.attachments import Macvtap, TapBridge
 from tests.needs.facts import ABLE, IGB, KERNEL, attachments_needs, without_files, without_nodes
 
 EVERY = attachments_needs()

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.fields import Key, keys_of, kinds_of
-from latlab.scenario.model import Attachment, Guest, Instrument, Load
+from latlab.scenario.model import Guest, Instrument, Load
 
 Value = Any
 

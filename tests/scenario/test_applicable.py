@@ -6,26 +6,21 @@ from __future__ import annotations
 import pytest
 
 from latlab.scenario.applicable import applicable
-from latlab.scenario.bench_model import EmulatedBench, LocalBench
-from latlab.scenario.model import (
+from latlab.scenario.attachments import (
     Attachment,
     Baseline,
     Existing,
-    Flow,
-    Guest,
-    Load,
     Macvtap,
-    Nic,
     Ovs,
     OvsAfxdp,
     OvsDpdk,
-    Point,
-    Probe,
     Sriov,
     TapBridge,
     User,
     Vfio,
 )
+from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.model import Flow, Guest, Load, Nic, Point, Probe
 
 FROM_HYPERVISOR = Load(source="hypervisor")
 SWITCHES = (Ovs(), OvsAfxdp(), OvsAfxdp(guest="vhost-user"), OvsDpdk())

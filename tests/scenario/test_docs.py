@@ -9,16 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
 from latlab.scenario.fields import Key, keys_of, kinds_of
 from latlab.scenario.load import FlowAsWritten, scenario_from_bytes
-from latlab.scenario.model import (
-    Attachment,
-    Guest,
-    Instrument,
-    Load,
-    Nic,
-)
+from latlab.scenario.model import Guest, Instrument, Load, Nic
 from latlab.scenario.points import expand
 
 DOCS = (Path(__file__).parents[2] / "docs" / "scenario.md").read_text(encoding="utf-8")

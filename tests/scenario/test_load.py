@@ -6,22 +6,10 @@ from __future__ import annotations
 import pytest
 
 from latlab.errors import ScenarioError
+from latlab.scenario.attachments import Attachment, Baseline, Macvtap, TapBridge, User
 from latlab.scenario.fields import kinds_of
 from latlab.scenario.load import scenario_from_bytes
-from latlab.scenario.model import (
-    Attachment,
-    Baseline,
-    Flow,
-    Guest,
-    Load,
-    Macvtap,
-    Netperf,
-    Ping,
-    Probe,
-    Scenario,
-    TapBridge,
-    User,
-)
+from latlab.scenario.model import Flow, Guest, Load, Netperf, Ping, Probe, Scenario
 
 KNOWN = ", ".join(kinds_of(Attachment))
 
@@ -144,7 +132,7 @@ nme: x
         'x.yaml:10:36: load.streams is a whole number, not "2.5"',
         'x.yaml:11:17: guest.memory: "1.5KiB" is not a whole number of MiB. Write such as 192MiB.',
         "x.yaml:12:22: probe stands in instruments twice. Name each instrument once.",
-        "x.yaml:12:44: ping.count is one value, not a list. Only attachment, load, flow, nic and guest take lists.",
+        "x.yaml:12:44: ping.count is one value, not a list. Only attachment, load, flow, nic, guest and timing take lists.",
         'x.yaml:12:79: netperf.transactions is a whole number, not "1_000". Write 1000.',
         'x.yaml:12:88: unknown instrument "sockperf". Known: probe, netperf, ping.',
         'x.yaml:13:9: repeat is at least 1, not "-1"',
@@ -156,7 +144,7 @@ nme: x
     ("text", "message"),
     [
         ("- user", "x.yaml:1:1: a scenario is a mapping of keys, not a list. Its keys: name, description, attachment, "
-                   "load, flow, nic, guest, instruments, repeat, reuse-guest."),
+                   "load, flow, nic, guest, timing, instruments, repeat, reuse-guest."),
         ("attachment: existing", "x.yaml:1:13: existing.ssh is missing"),
         ("attachment: {existing: {ssh: -oProxyCommand=x}}",
          "x.yaml:1:24: existing: ssh is not whom ssh could reach: write NAME, USER@HOST, or ssh://USER@HOST:PORT"),
@@ -183,7 +171,7 @@ nme: x
                                          'Write it in quotes: "2022".'),
         ('attachment: user\nname: "a\\nb"', "x.yaml:1:1: name is one line of printable text"),
         ("attachment: user\nrepeat: [1, 2]", "x.yaml:2:9: repeat is one value, not a list. "
-                                             "Only attachment, load, flow, nic and guest take lists."),
+                                             "Only attachment, load, flow, nic, guest and timing take lists."),
         ("attachment: user\nflow: {count: " + "9" * 5000 + "}", "x.yaml:2:15: flow.count: a number of 5000 digits"),
     ],
 )  # fmt: skip

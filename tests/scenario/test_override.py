@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from latlab.errors import ScenarioError
+from latlab.scenario.attachments import Macvtap, TapBridge
 from latlab.scenario.load import scenario_from_bytes
-from latlab.scenario.model import Flow, Load, Macvtap, Ping, Probe, Scenario, TapBridge
+from latlab.scenario.model import Flow, Load, Ping, Probe, Scenario
 
 FILE = """\
 attachment: [tap-bridge, {macvtap: {mode: vepa}}]

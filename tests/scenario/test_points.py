@@ -7,20 +7,9 @@ import itertools
 
 import pytest
 
+from latlab.scenario.attachments import Attachment, Baseline, Macvtap, TapBridge
 from latlab.scenario.load import scenario_from_bytes
-from latlab.scenario.model import (
-    Attachment,
-    Baseline,
-    Flow,
-    Guest,
-    Load,
-    Macvtap,
-    Netperf,
-    Ping,
-    Point,
-    Probe,
-    TapBridge,
-)
+from latlab.scenario.model import Flow, Guest, Load, Netperf, Ping, Point, Probe
 from latlab.scenario.points import (
     attachment_label,
     expand,

@@ -8,7 +8,7 @@ from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address
 from latlab.guest.machine import Machine
-from latlab.scenario.model import Baseline
+from latlab.scenario.attachments import Baseline
 
 VLAN_AT = "nic"
 NEEDS = needs.BASELINE

@@ -8,7 +8,7 @@ from latlab.bench.site import link
 from latlab.errors import BenchError
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
-from latlab.scenario.model import Vhost
+from latlab.scenario.attachments import Vhost
 
 
 def packet_counters(host: Host, name: str, role: str) -> dict[str, int]:

@@ -17,7 +17,7 @@ from latlab.bench.site import Site, link
 from latlab.errors import BenchError
 from latlab.guest.visited import Visited
 from latlab.hosts.ssh import SshTarget
-from latlab.scenario.model import Existing
+from latlab.scenario.attachments import Existing
 
 VLAN_AT = "port"
 NEEDS = needs.EXISTING

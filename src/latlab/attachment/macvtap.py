@@ -11,7 +11,7 @@ from latlab.attachment.common import packet_counters, vhost_as_said, vhost_wante
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, guest_mac, link
 from latlab.guest.machine import Machine
-from latlab.scenario.model import Macvtap
+from latlab.scenario.attachments import Macvtap
 
 VLAN_AT = "nic"
 NEEDS = needs.MACVTAP

@@ -12,7 +12,7 @@ from latlab.attachment.tap_bridge import make_tap, tap_netdev
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
 from latlab.guest.machine import Machine
-from latlab.scenario.model import Ovs
+from latlab.scenario.attachments import Ovs
 
 VLAN_AT = "nic"
 NEEDS = needs.OVS

@@ -15,7 +15,7 @@ from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
-from latlab.scenario.model import OvsAfxdp
+from latlab.scenario.attachments import OvsAfxdp
 
 VLAN_AT = "port"
 NEEDS = needs.OVS_AFXDP

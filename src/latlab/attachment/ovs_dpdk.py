@@ -12,7 +12,7 @@ from latlab.attachment.common import packet_counters
 from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
 from latlab.guest.machine import Machine
-from latlab.scenario.model import OvsDpdk
+from latlab.scenario.attachments import OvsDpdk
 
 VLAN_AT = "port"
 NEEDS = needs.OVS_DPDK

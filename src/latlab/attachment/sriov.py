@@ -24,7 +24,7 @@ from latlab.errors import BenchError
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
 from latlab.needs.nic import VF_DRIVERS
-from latlab.scenario.model import Sriov
+from latlab.scenario.attachments import Sriov
 
 VLAN_AT = "port"
 NEEDS = needs.SRIOV

@@ -11,7 +11,7 @@ from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, add_address, guest_mac
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
-from latlab.scenario.model import TapBridge
+from latlab.scenario.attachments import TapBridge
 
 VLAN_AT = "nic"
 NEEDS = needs.TAP_BRIDGE

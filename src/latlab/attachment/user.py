@@ -14,7 +14,7 @@ from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Address, Site, add_address, guest_mac, link
 from latlab.guest.machine import Machine
 from latlab.measure.ports import NETPERF_CONTROL, NETPERF_DATA, PROBE
-from latlab.scenario.model import User
+from latlab.scenario.attachments import User
 
 VLAN_AT = "nic"
 NEEDS = needs.USER

@@ -24,7 +24,7 @@ from latlab.bench.site import Site, link
 from latlab.errors import BenchError
 from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
-from latlab.scenario.model import Vfio
+from latlab.scenario.attachments import Vfio
 
 VLAN_AT = "guest"
 NEEDS = needs.VFIO

@@ -34,7 +34,7 @@ from latlab.attachment.wiring import Evidence, Wiring
 from latlab.bench.site import Site, link, wait_for_carrier
 from latlab.features import switch_features
 from latlab.guest.machine import Machine
-from latlab.scenario.model import TapBridge, Xdp
+from latlab.scenario.attachments import TapBridge, Xdp
 from latlab.scenario.units import format_duration
 
 NEEDS = needs.XDP

@@ -29,9 +29,9 @@ from latlab.needs.host import GROUPS, HostFacts, Nic, Wanted, option_of
 from latlab.needs.kernel import Module
 from latlab.obstacles import needs_of
 from latlab.scenario.applicable import HOST_MEMORY_MIB, other_bench
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.bench_model import EmulatedBench, LocalBench
 from latlab.scenario.fields import kinds_of
-from latlab.scenario.model import Attachment
 
 OTHER_BENCH = "latlab doctor FILE (a bench that names its NICs: docs/guests.md)"
 OLDEST_QEMU = 8

@@ -100,9 +100,7 @@ def append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[
         paragraph(notes, "   ", line, "dim")
     timed = [block for block in blocks if block.columns[:1] == ("min",)]
     if any(NOT_KNOWN in row.cells for block in timed for row in block.rows if not isinstance(row.cells, str)):
-        paragraph(
-            notes, f" {NOT_KNOWN} ", "smaller than its bound +-, by which the clocks may be off: no number", "dim"
-        )
+        paragraph(notes, f" {NOT_KNOWN} ", "smaller than its bound ±, by which the clocks may be off: no number", "dim")
     quantiles = [row.cells[QUANTILE_CELLS] for block in timed for row in block.rows]
     if any("-" in cells for cells in quantiles if not isinstance(cells, str)):
         paragraph(notes, " - ", f"fewer than {MIN_BEYOND} samples lie beyond this quantile: measure longer", "dim")

@@ -92,7 +92,7 @@ def _metrics(text: Text, document: RunDocument) -> None:
         text.append(" no metrics: the run has no samples\n")
         return
     text.append_text(
-        tables([Block(f"metrics ({unit(document.bench)})", (*COLUMNS, "+-") if bounded else COLUMNS, rows)])
+        tables([Block(f"metrics ({unit(document.bench)})", (*COLUMNS, "±") if bounded else COLUMNS, rows)])
     )
 
 

@@ -19,7 +19,7 @@ from latlab.store.document import BenchFacts, InstrumentResult, RunDocument
 
 TITLES = {"round_trip": "round trip, peer <-> VM", "up": "up, VM -> peer", "down": "down, peer -> VM"}
 COLUMNS = ("min", "avg", "max", "stddev", "p50", "p99", "p99.9", "lost")
-BOUNDED_COLUMNS = (*COLUMNS[:-1], "+-", COLUMNS[-1])
+BOUNDED_COLUMNS = (*COLUMNS[:-1], "±", COLUMNS[-1])
 """Where two clocks had to be compared: by how much each time may be off for that."""
 _QUANTILES = ("p50", "p99", "p99.9")
 WITHOUT_SUSPECT = "  without suspect clocks"

@@ -27,6 +27,7 @@ def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
         or _guests(point)
         or _load(point)
         or _packets(point)
+        or _timing(point)
         or _machine(point, bench)
     )
 
@@ -127,6 +128,15 @@ def _packets(point: Point) -> str | None:
     room = point.nic.mtu_bytes - HEADER_BYTES[flow.transport]
     if flow.size_bytes > room:
         return f"{flow.size_bytes} bytes do not fit into one {flow.transport} packet; at most {room} do"
+    return None
+
+
+def _timing(point: Point) -> str | None:
+    kind = point.timing.kind
+    if kind == "shared" and point.attachment.kind != "baseline":
+        return "a guest has a clock of its own: shared is for ends on one kernel"
+    if kind in ("kvm-tsc", "ptp-kvm") and point.attachment.kind in ("baseline", "existing"):
+        return f"{kind} compares a guest of latlab's with the host that runs it"
     return None
 
 

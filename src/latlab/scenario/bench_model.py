@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from latlab.scenario import override
+from latlab.scenario.base import Model, is_interface_name
 from latlab.scenario.fields import kinds_of
-from latlab.scenario.model import Model, is_interface_name
 from latlab.scenario.read import Reader, describe, did_you_mean
 from latlab.scenario.source import Node, read_bytes, read_file
 from latlab.scenario.units import clip

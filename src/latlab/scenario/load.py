@@ -15,24 +15,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from latlab.scenario import override
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.fields import NONE, keys_of, kinds_of
-from latlab.scenario.model import (
-    MAX_POINTS,
-    Attachment,
-    Flow,
-    Guest,
-    Header,
-    Instrument,
-    Load,
-    Nic,
-    Probe,
-    Scenario,
-)
+from latlab.scenario.model import MAX_POINTS, Flow, Guest, Header, Instrument, Load, Nic, Probe, Scenario
 from latlab.scenario.read import Reader, describe
 from latlab.scenario.source import Node, read_bytes, read_file
+from latlab.scenario.timing import Auto, Timing
 from latlab.scenario.units import clip, format_duration
 
-KEYS = ("name", "description", "attachment", "load", "flow", "nic", "guest", "instruments", "repeat", "reuse-guest")
+KEYS = ("name", "description", "attachment", "load", "flow", "nic", "guest", "timing", "instruments", "repeat",
+        "reuse-guest")  # fmt: skip
 """The keys of a scenario, in the order in which the docs explain them."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -72,8 +64,9 @@ def _scenario(root: Node, default_name: str, overrides: Sequence[str]) -> Scenar
     flows = _flows(reader, entries.get("flow"))
     nics = _plain(reader, entries.get("nic"), Nic, "nic")
     guests = _plain(reader, entries.get("guest"), Guest, "guest")
+    timings = _timings(reader, entries.get("timing"))
     instruments = _instruments(reader, entries.get("instruments"))
-    points = math.prod(map(len, (attachments, loads, flows, nics, guests))) * header.repeat
+    points = math.prod(map(len, (attachments, loads, flows, nics, guests, timings))) * header.repeat
     if points > MAX_POINTS:
         reader.add(
             root, f"the scenario multiplies into {points} points; the most is {MAX_POINTS}", "Shorten its lists."
@@ -89,6 +82,7 @@ def _scenario(root: Node, default_name: str, overrides: Sequence[str]) -> Scenar
         flows=tuple(flows),
         nics=tuple(nics),
         guests=tuple(guests),
+        timings=tuple(timings),
         instruments=tuple(instruments),
     )
 
@@ -102,12 +96,18 @@ def _attachments(reader: Reader, root: Node, node: Node | None) -> list[Any]:
     if node is None:
         reader.add(root, "attachment is missing", f"Known: {', '.join(kinds_of(Attachment))}.")
         return []
-    found = [
-        pair
-        for item in reader.alternatives(node, "attachment")
-        for pair in reader.kind(item, kinds_of(Attachment), "attachment", axes=True)
-    ]
-    return reader.distinct("attachment", found)
+    return _kinds(reader, node, Attachment, "attachment")
+
+
+def _timings(reader: Reader, node: Node | None) -> list[Any]:
+    return [Auto()] if node is None else _kinds(reader, node, Timing, "timing")
+
+
+def _kinds(reader: Reader, node: Node, union: Any, what: str) -> list[Any]:
+    """The values of an axis whose alternatives are kinds."""
+    kinds = kinds_of(union)
+    items = reader.alternatives(node, what)
+    return reader.distinct(what, [pair for item in items for pair in reader.kind(item, kinds, what, axes=True)])
 
 
 def _loads(reader: Reader, node: Node | None) -> list[Load | None]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scenario's points, in a fixed order, and their names.
 
-The order is attachment, nic, guest, repeat, load, flow: what costs most to change comes first, and what shares a set-up
-stands together. A label is for people ("tap-bridge vhost=off, 3 udp same"), a slug for directories
+The order is attachment, nic, guest, repeat, timing, load, flow: what costs most to change comes first, and what shares
+a set-up stands together. A label is for people ("tap-bridge vhost=off, 3 udp same"), a slug for directories
 ("tap-bridge-vhost-off-3xudp"); both name what differs from the defaults, so the usual case stays short.
 """
 
@@ -14,8 +14,10 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.fields import Key, keys_of
-from latlab.scenario.model import Attachment, Flow, Guest, Load, Nic, Point, Scenario
+from latlab.scenario.model import Flow, Guest, Load, Nic, Point, Scenario
+from latlab.scenario.timing import Auto, Timing
 
 MAX_SLUG = 80
 
@@ -26,13 +28,13 @@ _BARE = ("direction", "transport", "period", "size", "clock", "memory")
 def expand(scenario: Scenario) -> list[Point]:
     """All points: the product of the axes' values, times `repeat`."""
     axes = itertools.product(
-        scenario.attachments, scenario.nics, scenario.guests, range(1, scenario.repeat + 1), scenario.loads,
-        scenario.flows,
+        scenario.attachments, scenario.nics, scenario.guests, range(1, scenario.repeat + 1),
+        scenario.timings, scenario.loads, scenario.flows,
     )  # fmt: skip
     return [
-        Point(attachment=attachment, nic=nic, guest=guest, repeat=repeat, load=load, flow=flow,
+        Point(attachment=attachment, nic=nic, guest=guest, repeat=repeat, timing=timing, load=load, flow=flow,
               instruments=scenario.instruments)
-        for attachment, nic, guest, repeat, load, flow in axes
+        for attachment, nic, guest, repeat, timing, load, flow in axes
     ]  # fmt: skip
 
 
@@ -60,6 +62,11 @@ def load_label(load: Load | None) -> str:
     return " ".join(parts)
 
 
+def timing_label(timing: Timing) -> str:
+    """ "timing exchange", "timing ptp transport=l2"; "" for what is chosen by itself."""
+    return "" if timing == Auto() else " ".join(["timing", timing.kind, *_differences(timing)])
+
+
 def point_label(point: Point, varying: Iterable[str] | None = None) -> str:
     """ "tap-bridge, no load", "macvtap, 3 udp same, up 10ms, run 2".
 
@@ -69,6 +76,7 @@ def point_label(point: Point, varying: Iterable[str] | None = None) -> str:
     load = "no load" if point.load is None else load_label(point.load)
     parts = [attachment_label(point.attachment), load]
     parts.append(" ".join(_details(point, chosen)))
+    parts.append(timing_label(point.timing))
     if point.repeat > 1:
         parts.append(f"run {point.repeat}")
     return ", ".join(part for part in parts if part)
@@ -85,10 +93,10 @@ def point_slug(point: Point, varying: Iterable[str] | None = None) -> str:
         parts.append("no-load")
     else:
         parts.append(load_label(point.load).replace(" ", "x", 1).replace(" same", "", 1))
-    parts += _details(point, chosen)
+    parts += [*_details(point, chosen), timing_label(point.timing)]
     if point.repeat > 1:
         parts.append(f"run{point.repeat}")
-    return slug("-".join(parts))
+    return slug("-".join(part for part in parts if part))
 
 
 def slug(words: str) -> str:

@@ -178,7 +178,7 @@ class Reader:
         if key.form == "words":
             return self._words(node, key, what)
         if node.kind in ("list", "mapping"):
-            hint = "Only attachment, load, flow, nic and guest take lists." if node.kind == "list" else ""
+            hint = "Only attachment, load, flow, nic, guest and timing take lists." if node.kind == "list" else ""
             return self.add(node, f"{what} is one value, not {describe(node)}", hint)
         if key.optional and node.kind == "text" and node.text == NONE:
             return None

@@ -16,10 +16,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from latlab.scenario.attachments import Attachment
 from latlab.scenario.bench_model import Bench
 from latlab.scenario.fields import NONE, Key, keys_of, kinds_of, purpose
 from latlab.scenario.load import FlowAsWritten
-from latlab.scenario.model import Attachment, Guest, Header, Instrument, Load, Nic
+from latlab.scenario.model import Guest, Header, Instrument, Load, Nic
+from latlab.scenario.timing import Timing
 from latlab.scenario.units import DURATION, RATE, SIZE, Quantity
 
 Schema = dict[str, Any]
@@ -36,6 +38,7 @@ def scenario_schema() -> Schema:
         "flow": _options(FlowAsWritten, axes=True),
         "nic": _options(Nic, axes=True),
         "guest": _options(Guest, axes=True),
+        "timing": _kinds(Timing, axes=True),
         "instruments": _kinds(Instrument, axes=False),
     }
     descriptions = {
@@ -44,6 +47,7 @@ def scenario_schema() -> Schema:
         "flow": "the measured packets; a list multiplies",
         "nic": "every interface on the way; a list multiplies",
         "guest": "the virtual machine; a list multiplies",
+        "timing": "how the clocks of the flow's two ends are compared; a list multiplies",
         "instruments": "what measures each point, one after another; this list does not multiply",
     }
     properties: Schema = {key: _one(info) for key, info in keys_of(Header).items()}

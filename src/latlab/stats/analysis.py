@@ -131,7 +131,7 @@ def _facts(clocks: Clocks, path: ClockPath | None, readings: FromReadings | None
         return TimingFacts(clocks.method, noise_ns=round(path.noise_ns) if path else 0, suspect=seen.suspect)
     words = [
         f"the reflector's clock was {_apart(offset)} of the sender's and ran {path.rate_ppb / 1000:+.2f} ppm against "
-        f"it; known to +-{us(clocks.usual_error_ns)} by {clocks.method}"
+        f"it; known to ±{us(clocks.usual_error_ns)} by {clocks.method}"
     ]
     if readings is not None and clocks.method != EXCHANGE:
         words.append(_checked(path, clocks))

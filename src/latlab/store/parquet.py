@@ -14,7 +14,7 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -92,23 +92,25 @@ def _at_least_one(chunks: Iterator[Records]) -> Iterator[Records]:
     yield from chunks
 
 
-def table_file(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> Path:
-    """Writes a table given by rows, None = NULL, with DuckDB's names for the types of its columns. StoreError."""
-    temporary, text = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".json")
+def from_json_lines(lines: Path, path: Path, columns: Mapping[str, str]) -> Path:
+    """A file of JSON objects, one a line, as a Parquet file, with DuckDB's names for the types of its columns.
+
+    StoreError, with no such Parquet file, when that fails.
+    """
+    temporary = path.with_name(path.name + ".tmp")
     kinds = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items())
+    read = f"read_json({_readable(lines)}, format = 'newline_delimited', columns = {{{kinds}}})"
     try:
         with os_errors(path, "writing"), _connect(temp_directory=str(path.parent)) as connection:
-            with text.open("w", encoding="utf-8") as file:
-                file.writelines(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
-            read = f"read_json({_readable(text)}, format = 'newline_delimited', columns = {{{kinds}}})"
-            connection.execute(f"COPY (FROM {read}) TO {_quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(
+                f"COPY (FROM {read} ORDER BY time_ns) TO {_quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)"
+            )
             _sync(temporary)
             temporary.replace(path)
     except duckdb.Error as error:
         raise _translated(error, path, "writing") from error
     finally:
         temporary.unlink(missing_ok=True)
-        text.unlink(missing_ok=True)
     return path
 
 

@@ -29,10 +29,10 @@ def size(anomaly: AnomalyRecord) -> str:
     if anomaly.unit == "packets":
         return f"{anomaly.size:.0f} packets"
     if anomaly.unit == "ppb":
-        bound = "" if anomaly.bound is None else f" +- {anomaly.bound / 1000:.2f}"
+        bound = "" if anomaly.bound is None else f" ± {anomaly.bound / 1000:.2f}"
         return f"{anomaly.size / 1000:+.2f}{bound} ppm"
     sign = "+" if anomaly.kind == "step" and anomaly.size > 0 else ""
-    bound = "" if anomaly.bound is None else f" +- {us(anomaly.bound)}"
+    bound = "" if anomaly.bound is None else f" ± {us(anomaly.bound)}"
     return f"{sign}{us(anomaly.size)}{bound}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from latlab.stats.analysis import Analysis, analyse
 from latlab.stats.anomalies import Anomaly, totals
+from latlab.stats.clocks import FromReadings
 from latlab.stats.records import Records
 from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, RunDocument, Timing
 from latlab.store.samples import Samples
@@ -15,12 +16,27 @@ from latlab.store.samples import Samples
 Passing = Callable[[Iterable[Records]], Iterable[Records]]
 
 
-def fill(document: RunDocument, samples: Samples, passing: Passing = iter) -> Analysis:
+def fill(
+    document: RunDocument,
+    samples: Samples,
+    readings: FromReadings | None = None,
+    said: Sequence[Anomaly] = (),
+    passing: Passing = iter,
+) -> Analysis:
     """Computes everything that comes of the samples, and puts it into the document.
 
-    `passing` sees each chunk on its way. StoreError when the samples cannot be read.
+    `readings` and `said` are the sync log's: see `analyse`. `passing` sees each chunk on its way. StoreError when the
+    samples cannot be read.
     """
-    found = analyse(lambda: passing(samples.chunks()), samples.header, document.direction, document.timescales)
+    found = analyse(
+        lambda: passing(samples.chunks()),
+        samples.header,
+        document.direction,
+        document.timescales,
+        readings,
+        document.timing.method,
+        said,
+    )
     document.metrics, document.counts = found.statistics.metrics, found.statistics.counts
     document.metrics_trusted = found.trusted.metrics if found.trusted else {}
     facts = asdict(found.timing) | {"words": list(found.timing.words), "start_ns": samples.header.start_ns}

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""timing.parquet: the sync log of a run, one row for each `Reading`, in order of time."""
+"""The sync log of a run: a line for each `Reading` while it comes, timing.parquet when the run has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from latlab.stats.clock_path import ClockPath
-from latlab.store.parquet import table_file
+from latlab.stats.clocks import FromReadings
+from latlab.store.disk import os_errors
+from latlab.store.parquet import from_json_lines
 from latlab.timing.reading import Reading
 
 TIMING_NAME = "timing.parquet"
+LINES_NAME = "timing.jsonl"
 EVERY_NS = 1_000_000_000
 """Between two rows that the exchanges give."""
 
@@ -22,11 +26,46 @@ _TYPES = {"time_ns": "BIGINT", "offset_ns": "BIGINT", "error_ns": "BIGINT", "pat
 COLUMNS = {field.name: _TYPES.get(field.name, "VARCHAR") for field in fields(Reading)}
 
 
-def write_timing(directory: Path, readings: Sequence[Reading]) -> Path:
-    """Writes the sync log into a run's directory, whole or not at all. StoreError when that fails."""
-    rows = sorted(readings, key=lambda reading: reading.time_ns)
-    values = [tuple(getattr(row, name) for name in COLUMNS) for row in rows]
-    return table_file(directory / TIMING_NAME, COLUMNS, values)
+class SyncLog:
+    """In a run's directory. What was appended is on disk, however the run ends; nothing is kept in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._lines, self._table = directory / LINES_NAME, directory / TIMING_NAME
+
+    def append(self, readings: Iterable[Reading]) -> None:
+        """StoreError when they cannot be written."""
+        text = "".join(json.dumps(asdict(reading)) + "\n" for reading in readings)
+        if text:
+            with os_errors(self._lines, "writing"), self._lines.open("a", encoding="utf-8") as file:
+                file.write(text)
+
+    def readings(self) -> Iterator[Reading]:
+        """Those that were appended; a last line that is not whole is none."""
+        if not self._lines.exists():
+            return
+        with os_errors(self._lines, "reading"), self._lines.open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield Reading(**json.loads(line))
+
+    def comparison(self) -> FromReadings | None:
+        """The readings of the reflector's clock against the sender's, if there are any with a bound."""
+        found = [
+            (reading.time_ns, reading.offset_ns, reading.error_ns)
+            for reading in self.readings()
+            if (reading.host, reading.reference) == ("reflector", "sender") and reading.error_ns is not None
+        ]
+        if not found:
+            return None
+        time, offset, error = np.array(sorted(found), np.int64).T
+        return FromReadings(time, offset, error)
+
+    def finish(self) -> None:
+        """The lines become timing.parquet. StoreError, with the lines untouched, when that fails."""
+        if self._lines.exists():
+            from_json_lines(self._lines, self._table, COLUMNS)
+            with os_errors(self._lines, "removing"):
+                self._lines.unlink()
 
 
 def from_path(path: ClockPath) -> Iterator[Reading]:
@@ -36,10 +75,6 @@ def from_path(path: ClockPath) -> Iterator[Reading]:
         when = int(bins.time_ns[place])
         if last is not None and when - last < EVERY_NS:
             continue
-        rate = None
-        if place:
-            gone = float(bins.time_ns[place] - bins.time_ns[place - 1])
-            rate = float(np.diff(path.offset_ns[place - 1 : place + 1])[0]) / gone * 1e9 if gone > 0 else None
         last = when
         yield Reading(
             time_ns=when,
@@ -48,5 +83,4 @@ def from_path(path: ClockPath) -> Iterator[Reading]:
             reference="sender",
             offset_ns=int(path.offset_ns[place]),
             error_ns=int(path.error_ns[place]),
-            frequency_ppb=rate,
         )
