@@ -132,7 +132,8 @@ nme: x
         'x.yaml:10:36: load.streams is a whole number, not "2.5"',
         'x.yaml:11:17: guest.memory: "1.5KiB" is not a whole number of MiB. Write such as 192MiB.',
         "x.yaml:12:22: probe stands in instruments twice. Name each instrument once.",
-        "x.yaml:12:44: ping.count is one value, not a list. Only attachment, load, flow, nic, guest and timing take lists.",
+        "x.yaml:12:44: ping.count is one value, not a list. "
+        "Only attachment, load, flow, nic, guest and timing take lists.",
         'x.yaml:12:79: netperf.transactions is a whole number, not "1_000". Write 1000.',
         'x.yaml:12:88: unknown instrument "sockperf". Known: probe, netperf, ping.',
         'x.yaml:13:9: repeat is at least 1, not "-1"',

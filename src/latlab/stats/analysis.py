@@ -18,6 +18,7 @@ from latlab.stats.bins import make_bins, packets_of_bin
 from latlab.stats.clock_path import ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
 from latlab.stats.late import LateFinder, Sampler
+from latlab.stats.negative import NegativeFinder
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.stamps import Direction, Timescales
 from latlab.stats.summary import RunStatistics, summarise
@@ -83,6 +84,7 @@ def analyse(
     trusted = None
     if seen.suspect:
         trusted = summarise(_without(chunks(), clocks), direction, scales, clocks)
+    known += seen.negative.anomalies()
     anomalies = in_order([*known, *finder.anomalies(known)])
     return Analysis(statistics, _facts(clocks, path, readings, seen), clocks, anomalies, trusted, path)
 
@@ -107,6 +109,7 @@ class _Seen:
     clocks: Clocks
     suspect: int = 0
     first_offset_ns: int | None = None
+    negative: NegativeFinder = field(default_factory=NegativeFinder)
 
 
 def _told(chunks: Iterable[Records], finder: LateFinder, seen: _Seen) -> Iterator[Records]:
@@ -114,6 +117,8 @@ def _told(chunks: Iterable[Records], finder: LateFinder, seen: _Seen) -> Iterato
         finder.add(chunk)
         offset, error = seen.clocks.of(chunk)
         seen.suspect += int(seen.clocks.suspect(chunk, error).sum())
+        if seen.clocks.compared:
+            seen.negative.add(chunk, offset, error)
         if seen.first_offset_ns is None and len(chunk):
             seen.first_offset_ns = int(offset[0])
         yield chunk
