@@ -35,8 +35,13 @@ class NegativeFinder:
 
     def anomalies(self) -> list[Anomaly]:
         return [
-            Anomaly("clock", "negative", "clock", start, end, packets, worst, None,
-                    (f"{packets} packets arrived before they were sent, by up to {us(worst)} more than the clocks' bound "
-                     "allows: the clocks were further apart than their method said",))
+            Anomaly("clock", "negative", "clock", start, end, packets, worst, None, (_told(packets, worst),))
             for start, end, packets, worst in self._found
-        ]  # fmt: skip
+        ]
+
+
+def _told(packets: int, worst_ns: int) -> str:
+    return (
+        f"{packets} packets arrived before they were sent, by up to {us(worst_ns)} more than the bound of the clocks "
+        "allows: they were further apart than their method said"
+    )
