@@ -21,7 +21,7 @@ from latlab.stats.stamps import STAMPS
 
 SENT, REPLIED, LATE, DUPLICATED, REORDERED = 1, 2, 4, 8, 16
 SEND_FAILED, TX_STAMPS_REQUESTED, LATE_WAKEUP = 32, 64, 128
-CLOCK_SUSPECT = 256
+CLOCK_SUSPECT = 512
 """Set in the store, never by the probe: a clock was not to be trusted when this packet was on its way."""
 
 OWN = SENT | SEND_FAILED
