@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from latlab.bench.accelerator import choose
+from latlab.bench.accelerator import Accelerator, choose
 from latlab.bench.local import refuse_shaped_nic, refuse_used_networks, refuse_used_nic
 from latlab.bench.site import Site, add_address, changes_undone, link, plan_addresses, wait_for_carrier
 from latlab.errors import BenchError, CommandError, HostError
@@ -28,9 +28,11 @@ IN_USE = "/run/latlab/board-in-use"
 
 @contextmanager
 def boards_site(
-    bench: BoardsBench, on: Host, say: Callable[[str], None], *, config: str | None = None
-) -> Iterator[Site]:
+    bench: BoardsBench, on: Host, say: Callable[[str], None], *, config: str | None = None,
+    guests_under: Accelerator | None = None,
+) -> Iterator[Site]:  # fmt: skip
     """The bench, inside the block. `on` is where ssh runs, `config` what it reads in the place of the user's own.
+    `guests_under` is known of machines of ours, and tried on others.
 
     HostError for a board that cannot be reached, BenchError for one that cannot be measured with; both name it.
     """
@@ -47,10 +49,10 @@ def boards_site(
         stack.enter_context(changes_undone(hypervisor, peer))
         for host in hosts:
             reserve(host)
-        yield configure(hypervisor, peer, bench)
+        yield configure(hypervisor, peer, bench, guests_under)
 
 
-def configure(hypervisor: Host, peer: Host, bench: BoardsBench) -> Site:
+def configure(hypervisor: Host, peer: Host, bench: BoardsBench, guests_under: Accelerator | None = None) -> Site:
     """Makes a bench of two machines. Everything is deferred for undoing first, on the machine that is changed."""
     ends = ((hypervisor, bench.hypervisor), (peer, bench.peer))
     for host, board in ends:
@@ -60,7 +62,7 @@ def configure(hypervisor: Host, peer: Host, bench: BoardsBench) -> Site:
     kernel = find_kernel(bench.kernel)
     refuse_other_architecture(hypervisor)
     hypervisor.carried = Carried(hypervisor)
-    accelerator = choose(hypervisor, kernel, bench.accelerator)
+    accelerator = guests_under or choose(hypervisor, kernel, bench.accelerator)
     addresses = plan_addresses(bench.addresses.ipv4, bench.addresses.ipv6)
     for host, board in ends:
         _bring_up(host, board)
