@@ -14,7 +14,7 @@ from latlab import rehearsal
 from latlab.guest.kernel import Kernel
 from latlab.rehearsal import rehearse_plan, rehearse_point, rehearsed_site
 from latlab.scenario.attachments import Baseline, Macvtap, TapBridge, User
-from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
+from latlab.scenario.bench_model import Addresses, Board, BoardsBench, EmulatedBench, LocalBench
 from latlab.scenario.model import Flow, Guest, Load, Netperf, Ping, Point, Probe, Scenario
 from latlab.scenario.plan import make_plan
 from tests.golden import check_golden
@@ -74,7 +74,26 @@ def test_the_loads_server_runs_where_the_load_comes_from(program: Any, server: s
         assert asks.endswith("# in the guest")
 
 
-@pytest.mark.parametrize("bench", [EmulatedBench(), LocalBench()])
+BOARDS = BoardsBench(hypervisor=Board(ssh="board1", nic="eth1"), peer=Board(ssh="root@board2", nic="eth2"))
+
+
+def test_what_runs_on_a_board_is_said_with_its_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "find_kernel", lambda _: KERNEL)
+    plan = make_plan(Scenario(attachments=(TapBridge(),), loads=(None,), instruments=(Probe(),)), BOARDS)
+    lines = list(rehearse_plan(plan, BOARDS))
+    checked = subprocess.run(["sh", "-n"], input="\n".join(lines), text=True, capture_output=True, check=False)
+    assert checked.stderr == ""
+    (sends,) = (line for line in lines if "latlab-probe send" in line)
+    assert shlex.split(sends)[:3] == ["ssh", "--", "root@board2"]
+    assert shlex.split(sends)[3].startswith("latlab-probe send --udp")
+    (reflects,) = (line for line in lines if "latlab-probe reflect" in line)
+    assert not reflects.startswith("ssh")
+    assert reflects.endswith("# in the guest")
+    assert next(line.split()[:3] for line in lines if "type bridge" in line) == ["ssh", "--", "board1"]
+    assert not any("netns" in line for line in lines)
+
+
+@pytest.mark.parametrize("bench", [EmulatedBench(), EmulatedBench(machines=2), LocalBench(), BOARDS])
 def test_a_plan_is_every_point_under_its_name(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rehearsal, "find_kernel", lambda _: KERNEL)
     scenario = Scenario(attachments=(Baseline(), TapBridge()), loads=(None, Load()), instruments=(Probe(),))

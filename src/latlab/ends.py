@@ -88,11 +88,15 @@ def absolute(path: str) -> str:
 
 def guest_spec(site: Site, options: Guest, wiring: Wiring, number: int, disk: Disk | None) -> MachineSpec:
     arch = site.hypervisor.facts.machine
-    kernel = site.guest_kernel
+    kernel = initramfs = None
+    if disk is None:
+        bring = site.hypervisor.bring
+        kernel = bring(site.guest_kernel.image)
+        initramfs = bring(guest_initramfs(site.guest_kernel, Path(probe_path(arch)), wiring.modules))
     return MachineSpec(
         name="guest" if number == 0 else f"guest{number + 1}",
-        kernel=None if disk else kernel.image,
-        initramfs=None if disk else guest_initramfs(kernel, Path(probe_path(arch)), wiring.modules),
+        kernel=kernel,
+        initramfs=initramfs,
         accelerator=site.guest_accelerator,
         cpus=options.cpus,
         memory_mib=options.memory_mib,

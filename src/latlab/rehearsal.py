@@ -17,6 +17,7 @@ from pathlib import Path
 from latlab import attachment
 from latlab.attachment.vhost_user import HUGE_PAGES, reserve
 from latlab.attachment.wiring import End, Wiring
+from latlab.bench import local, pair
 from latlab.bench.site import Site, plan_addresses
 from latlab.ends import load_ends
 from latlab.features import LONG_NAMES
@@ -33,7 +34,7 @@ from latlab.measure import netperf, ping, probe
 from latlab.measure.ports import NETPERF_CONTROL
 from latlab.nic import as_asked
 from latlab.rehearsed_pci import rehearsed_pci
-from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
+from latlab.scenario.bench_model import Addresses, AnyBench, BoardsBench, EmulatedBench
 from latlab.scenario.model import Family, Guest, Load, Netperf, Ping, Point, Probe
 from latlab.scenario.plan import Plan
 
@@ -64,9 +65,10 @@ class RehearsedHost(Host):
     """Writes down what it is told. `script` holds the commands, `afterwards` what would undo them."""
 
     def __init__(
-        self, name: str, script: list[str] | None = None, netns: str | None = None, afterwards: list[str] | None = None
-    ) -> None:
-        self.name, self.netns, self.probe = name, netns, PROBE
+        self, name: str, script: list[str] | None = None, netns: str | None = None,
+        afterwards: list[str] | None = None, board: str | None = None,
+    ) -> None:  # fmt: skip
+        self.name, self.netns, self.probe, self.board = name, netns, PROBE, board
         self.script = script if script is not None else []
         self.afterwards = afterwards if afterwards is not None else []
         self.huge_pages = 0
@@ -78,7 +80,13 @@ class RehearsedHost(Host):
     def write_down(
         self, argv: Sequence[str], *, files: Mapping[int, str] | None = None, background: bool = False
     ) -> None:
-        self.script.append(as_shell(self._place(argv), files=files, background=background))
+        self.script.append(self.as_line(argv, files=files, background=background))
+
+    def as_line(self, argv: Sequence[str], *, files: Mapping[int, str] | None = None, background: bool = False) -> str:
+        """A command as a line for a shell on this machine: over ssh, if the host is a board."""
+        if self.board is None:
+            return as_shell(self._place(argv), files=files, background=background)
+        return as_shell(["ssh", "--", self.board, as_shell(argv, files=files)], background=background)
 
     def run_plain(self, argv: Sequence[str], *, feed: bytes | None = None, timeout_s: float = 60) -> Result:  # noqa: ARG002
         self.write_down(argv)
@@ -100,7 +108,7 @@ class RehearsedHost(Host):
         return RehearsedProcess(argv)
 
     def defer(self, argv: Sequence[str]) -> None:
-        self.afterwards.append(as_shell(self._place(argv)))
+        self.afterwards.append(self.as_line(argv))
 
     def change(self, argv: Sequence[str], *, undo: Sequence[str], feed: bytes | None = None) -> str:
         self.defer(undo)
@@ -129,24 +137,37 @@ def _features(name: str, script: Sequence[str]) -> dict[str, dict[str, bool | No
 _NO_PACKETS = {way: {"packets": 0, "bytes": 0} for way in ("rx", "tx")}
 
 
-def rehearsed_site(kind: str, addresses: Addresses, kernel: Kernel, *, nic: str, peer_nic: str) -> Site:
-    hypervisor = RehearsedHost("hypervisor")
-    peer = RehearsedHost("peer", hypervisor.script, "peer", hypervisor.afterwards)
+def rehearsed_site(
+    kind: str, addresses: Addresses, kernel: Kernel, *, nic: str, peer_nic: str,
+    boards: tuple[str, str] | None = None,
+) -> Site:  # fmt: skip
+    """`boards`: how ssh reaches hypervisor and peer; without, the peer is a namespace of the hypervisor's."""
+    own, other = boards or (None, None)
+    hypervisor = RehearsedHost("hypervisor", board=own)
+    netns = None if boards else "peer"
+    peer = RehearsedHost("peer", hypervisor.script, netns, hypervisor.afterwards, board=other)
     plan = plan_addresses(addresses.ipv4, addresses.ipv6)
     return Site(kind, hypervisor, peer, nic, peer_nic, "kvm", kernel, plan, console=str)
 
 
-def rehearse_plan(plan: Plan, bench: EmulatedBench | LocalBench) -> Iterator[str]:
+def rehearse_plan(plan: Plan, bench: AnyBench) -> Iterator[str]:
     """The script, line by line, each point's commands under a comment with its label."""
-    emulated = isinstance(bench, EmulatedBench)
     addresses = Addresses() if isinstance(bench, EmulatedBench) else bench.addresses
-    nics = ("eth0", "eth1") if emulated else ("llnic0", "llnic1")
-    if isinstance(bench, LocalBench) and bench.nic and bench.peer_nic:
-        nics = (bench.nic, bench.peer_nic)
+    nics, boards = _cable(bench)
     for planned in plan.points:
-        site = rehearsed_site(bench.kind, addresses, find_kernel(bench.kernel), nic=nics[0], peer_nic=nics[1])
+        kernel = find_kernel(bench.kernel)
+        site = rehearsed_site(bench.kind, addresses, kernel, nic=nics[0], peer_nic=nics[1], boards=boards)
         yield f"# {planned.number}: {planned.label}"
         yield from rehearse_point(planned.point, site)
+
+
+def _cable(bench: AnyBench) -> tuple[tuple[str, str], tuple[str, str] | None]:
+    """The two NICs, and how ssh reaches their machines, if they are two."""
+    if isinstance(bench, BoardsBench):
+        return (bench.hypervisor.nic, bench.peer.nic), (bench.hypervisor.ssh, bench.peer.ssh)
+    if isinstance(bench, EmulatedBench):
+        return (("eth0", "eth1"), None) if bench.machines == 1 else (("eth0", "eth0"), pair.NAMES)
+    return (bench.nic or local.VETH, bench.peer_nic or local.PEER_VETH), None
 
 
 def rehearse_point(point: Point, site: Site) -> list[str]:
@@ -180,7 +201,8 @@ def rehearse_point(point: Point, site: Site) -> list[str]:
     peer_address = site.addresses.peer
     peer = End(site.peer, site.peer_nic, peer_address, peer_address, PEER_MAC)
     for end, argv, background in _traffic(point, apps[0], peer, _load_ends(point, site, wiring, apps, peer)):
-        words = as_shell(end.host._place(argv), background=background)
+        assert isinstance(end.host, RehearsedHost)
+        words = end.host.as_line(argv, background=background)
         host.script.append(f"{words}  # in the guest" if end.host.name == "guest" else words)
     return [*host.script, *reversed(host.afterwards)]
 

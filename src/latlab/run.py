@@ -207,6 +207,7 @@ def _directory(planned: PlannedPoint, scenario: str, site: Site, root: Path) -> 
             | {
                 "kernel of the hypervisor": site.hypervisor.facts.kernel,
             }
+            | ({"kernel of the peer": site.peer.facts.kernel} if site.separate else {})
         )
         try:
             yield run
@@ -403,7 +404,7 @@ def _stoppable(chunks: Iterable[Records]) -> Iterator[Records]:
 def _environment(site: Site, path: Path) -> dict[str, Any]:
     found = {
         "hypervisor": snapshot.machine(site.hypervisor) | snapshot.network(site.hypervisor),
-        "peer": snapshot.network(site.peer),
+        "peer": (snapshot.machine(site.peer) if site.separate else {}) | snapshot.network(site.peer),
     }
     write_text(path, json.dumps(found, indent=1) + "\n")
     return found

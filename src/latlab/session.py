@@ -31,7 +31,7 @@ from latlab.hosts.local import open_local_host
 from latlab.obstacles import able_plan
 from latlab.report.progress import TerminalProgress
 from latlab.run import run_point
-from latlab.scenario.bench_model import EmulatedBench, LocalBench, load_bench
+from latlab.scenario.bench_model import AnyBench, load_bench
 from latlab.scenario.find import find_bench, find_scenario
 from latlab.scenario.load import load_scenario
 from latlab.scenario.model import Scenario
@@ -49,7 +49,7 @@ class Prepared:
 
     scenario: Scenario
     bench_name: str
-    bench: EmulatedBench | LocalBench
+    bench: AnyBench
     plan: Plan
 
 
@@ -96,7 +96,8 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
                 progress.finished(_outcome(finished))
                 if site.lost:
                     raise BenchError(
-                        "the bench was lost: its machine was ended, or answers no more", hint="Run it again."
+                        f"the bench was lost: {' and '.join(site.lost)} was ended, or answers no more",
+                        hint="Run it again.",
                     )
     finally:
         if done:

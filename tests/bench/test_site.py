@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latlab.bench.site import Address, add_address, configure_peer, plan_addresses
+from latlab.bench.site import Address, Site, add_address, configure_peer, plan_addresses
 from latlab.errors import BenchError, CommandError
+from latlab.guest.kernel import Kernel
+from latlab.hosts.host import Host
 from tests.canned import CannedHost
+from tests.yard import Yard, yard
+
+__all__ = ["yard"]
 
 HERE = Address("198.18.77.1", "2001:2:0:77::1")
 
@@ -85,3 +91,28 @@ def test_the_peer_s_nic_comes_back_before_its_namespace_goes_and_is_up_again() -
 def test_a_namespace_that_is_there_is_an_error() -> None:
     with pytest.raises(CommandError):
         configure_peer(peer_host([], {"ip netns add ns": 1}), "eth1", HERE, "ns")
+
+
+def site_of(hypervisor: Host, peer: Host) -> Site:
+    kernel = Kernel("6.12.1", Path("/boot/vmlinuz-6.12.1"), Path("/"))
+    plan = plan_addresses("198.18.77.0/24", "2001:2:0:77::/64")
+    return Site("boards", hypervisor, peer, "eth1", "eth2", "kvm", kernel, plan, console=str)
+
+
+def test_a_peer_of_its_own_can_be_lost_by_itself(yard: Yard) -> None:
+    hypervisor, peer = yard.host("hypervisor"), yard.host("peer")
+    site = site_of(hypervisor, peer)
+    assert site.separate
+    assert site.lost == []
+    yard.kill_agent(peer)
+    assert site.lost == ["peer"]
+    yard.kill_agent(hypervisor)
+    assert site.lost == ["hypervisor", "peer"]
+
+
+def test_a_namespace_is_lost_with_its_host(yard: Yard) -> None:
+    hypervisor = yard.host("hypervisor")
+    site = site_of(hypervisor, hypervisor.within("peer", "peer"))
+    assert not site.separate
+    yard.kill_agent(hypervisor)
+    assert site.lost == ["hypervisor"]

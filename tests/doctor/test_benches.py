@@ -77,6 +77,16 @@ def test_an_emulated_bench_does_what_its_kernel_and_this_machine_s_programs_can(
     assert RELEASE in state.about
 
 
+def test_two_emulated_machines_need_an_ssh_server(tmp_path: Path) -> None:
+    kernel(tmp_path)
+    bench = EmulatedBench(kernel=str(tmp_path), machines=2)
+    there = {f'sh -c command -v "$0" {tool}': "" for tool in ("ssh", "ssh-keygen", "dropbearkey")}
+    state = emulated_state("pair", bench, Told(said={**QEMU, **there}), ABLE, "no KVM")
+    assert missed(state)["baseline"] == ["program dropbear"]
+    assert state.attachments[0].missing[0].command.endswith("install --no-install-recommends dropbear-bin")
+    assert state.about.startswith("2 machines")
+
+
 def test_an_emulated_host_can_do_all_ten(tmp_path: Path) -> None:
     facts = emulated_facts(EmulatedBench(), kernel(tmp_path), ABLE, EVERYTHING)
     for name in ("BASELINE", "USER", "TAP_BRIDGE", "MACVTAP", "VFIO", "SRIOV", "OVS", "OVS_AFXDP", "OVS_DPDK", "XDP"):

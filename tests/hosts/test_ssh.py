@@ -200,6 +200,12 @@ def test_the_user_s_configuration_decides_about_host_keys() -> None:
     assert "-F" not in words
 
 
+def test_a_configuration_of_ours_takes_the_place_of_the_user_s() -> None:
+    words = ssh_command(SshTarget("peer", config="/tmp/pair/config"), "/tmp/f")
+    assert words[:3] == ["ssh", "-F", "/tmp/pair/config"]
+    assert not [name for name in options(words) if "HostKey" in name or "KnownHosts" in name]
+
+
 def test_a_guest_of_our_own_is_known_by_its_first_key() -> None:
     words = ssh_command(SshTarget("root@127.0.0.1", 40000, ours=True), "/tmp/f")
     given = options(words)

@@ -46,7 +46,7 @@ def _ip(*words: str) -> None:
 @contextmanager
 def their_guest(own: OwnGuest, folder: Path) -> Iterator[TheirGuest]:
     """It runs on a disk that it writes to, and answers over ssh; its second NIC is in the bridge."""
-    port = _free_port()
+    port = free_port()
     with ExitStack() as stack:
         _ip("link", "add", NIC, "type", "veth", "peer", "name", PEER_NIC)
         stack.callback(_ip, "link", "del", "dev", NIC)
@@ -81,7 +81,7 @@ def _qemu(disk: Path, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from latlab.errors import ScenarioError
-from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench, bench_from_bytes
+from latlab.scenario.bench_model import Addresses, Board, BoardsBench, EmulatedBench, LocalBench, bench_from_bytes
 
 
 def test_a_kind_is_a_bench() -> None:
@@ -27,6 +27,15 @@ def test_every_option_reaches_the_model() -> None:
     )
 
 
+def test_boards_are_two_machines() -> None:
+    text = (
+        b"kind: boards\nhypervisor: {ssh: board1, nic: enp3s0}\npeer: {ssh: 'ssh://root@[fd00::2]:2222', nic: eth1}\n"
+    )
+    assert bench_from_bytes(text, "b.yaml") == BoardsBench(
+        hypervisor=Board(ssh="board1", nic="enp3s0"), peer=Board(ssh="ssh://root@[fd00::2]:2222", nic="eth1")
+    )
+
+
 def test_overrides_work_on_benches() -> None:
     assert bench_from_bytes(b"kind: local", "b.yaml", ["addresses.ipv4=10.1.0.0/24"]) == LocalBench(
         addresses=Addresses(ipv4="10.1.0.0/24")
@@ -37,10 +46,18 @@ def test_overrides_work_on_benches() -> None:
     ("text", "message"),
     [
         ("[]", "b.yaml:1:1: a bench is a mapping of keys, not a list. Begin with: kind: emulated"),
-        ("cpus: 2", "b.yaml:1:1: kind is missing. Known: emulated, local."),
+        ("cpus: 2", "b.yaml:1:1: kind is missing. Known: emulated, local, boards."),
         ("kind: emulatd", 'b.yaml:1:7: unknown bench "emulatd". Did you mean "emulated"?'),
-        ("kind: boards", 'b.yaml:1:7: bench "boards" is known, but not in this version yet. Known: emulated, local.'),
-        ("kind: [local]", 'b.yaml:1:7: kind is a word, not a list. Known: emulated, local.'),
+        ("kind: boards\npeer: {ssh: b, nic: eth1}", "b.yaml:1:1: bench.hypervisor is missing"),
+        ("kind: boards\nhypervisor: {ssh: a, nic: eth1}\npeer: {nic: eth1}", "b.yaml:3:7: bench.peer.ssh is missing"),
+        ("kind: boards\nhypervisor: {ssh: -oProxyCommand=x, nic: e}\npeer: {ssh: b, nic: e}",
+         'b.yaml:2:13: bench.hypervisor: ssh is not a destination: "-oProxyCommand=x"'),
+        ("kind: boards\nhypervisor: {ssh: a, nic: e}\npeer: {ssh: b c, nic: e}",
+         'b.yaml:3:7: bench.peer: ssh is not a destination: "b c"'),
+        ("kind: boards\nhypervisor: {ssh: a, nic: a/b}\npeer: {ssh: b, nic: e}",
+         'b.yaml:2:13: bench.hypervisor: nic is not the name of an interface: "a/b"'),
+        ("kind: emulated\nmachines: 3", "b.yaml:2:11: bench.machines is at most 2, not \"3\""),
+        ("kind: [local]", 'b.yaml:1:7: kind is a word, not a list. Known: emulated, local, boards.'),
         ("kind: local\ncpus: 2", 'b.yaml:2:1: unknown key "cpus" in bench. '
                                  "Known: nic, peer-nic, nic-in-use, accelerator, kernel, addresses."),
         ("kind: local\npeer_nic: eth0", 'b.yaml:2:1: unknown key "peer_nic" in bench. Did you mean "peer-nic"?'),

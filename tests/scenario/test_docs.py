@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from latlab.scenario.attachments import Attachment
-from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
+from latlab.scenario.bench_model import Addresses, Board, BoardsBench, EmulatedBench, LocalBench
 from latlab.scenario.fields import Key, keys_of, kinds_of
 from latlab.scenario.load import FlowAsWritten, scenario_from_bytes
 from latlab.scenario.model import Guest, Instrument, Load, Nic
@@ -27,6 +27,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "### `guest`": Guest,
     "### `kind: emulated`": EmulatedBench,
     "### `kind: local`": LocalBench,
+    "### `kind: boards`": BoardsBench,
+    "Options of `hypervisor` and `peer`": Board,
     "Options of `addresses`": Addresses,
 }
 

@@ -17,7 +17,7 @@ from latlab.scenario.plan import make_plan
 
 def test_presets_have_names() -> None:
     assert set(presets("scenarios")) == {"attachments", "first-look", "minimal", "study-2022"}
-    assert set(presets("benches")) == {"emulated", "local"}
+    assert set(presets("benches")) == {"emulated", "emulated-pair", "local"}
     assert find_scenario("first-look").name == "first-look.yaml"
     assert find_bench("local").parent.name == "benches"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 from latlab.bench.site import link
@@ -44,7 +45,7 @@ class Forwarder:
         host.change(["mount", "-t", "bpf", "bpf", folder], undo=["umount", folder])
         # Removed by name too: a mount that somebody else's namespace has copied would outlive ours.
         host.change(
-            ["bpftool", "prog", "loadall", forwarder_path(), f"{folder}/programs", "type", "xdp",
+            ["bpftool", "prog", "loadall", str(host.bring(Path(forwarder_path()))), f"{folder}/programs", "type", "xdp",
              "pinmaps", f"{folder}/maps"],
             undo=["rm", "-rf", f"{folder}/programs", f"{folder}/maps"],
         )  # fmt: skip

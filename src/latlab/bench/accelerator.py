@@ -61,7 +61,7 @@ def kvm_obstacle(host: Host, kernel: Kernel) -> str | None:
             "-accel", "kvm", "-machine", "q35" if x86 else "virt,gic-version=max", "-cpu", "host",
             "-m", "128M", "-serial", "stdio",
             # No root file system: the trial ends with a panic, after the words that we wait for.
-            "-kernel", str(kernel.image), "-append", f"{console} panic=-1",
+            "-kernel", str(host.bring(kernel.image)), "-append", f"{console} panic=-1",
         ]
     )  # fmt: skip
     limit = time.monotonic() + TRIAL_LIMIT_S

@@ -9,6 +9,7 @@ nothing outside its own process: the whole bench is one child of ours.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from latlab.bench.site import AddressPlan, Site, configure_peer, wait_for_carrier
@@ -16,6 +17,7 @@ from latlab.errors import BenchError
 from latlab.guest.initramfs import host_initramfs
 from latlab.guest.kernel import Kernel
 from latlab.guest.machine import Machine, MachineSpec
+from latlab.hosts.host import Host, Process
 from latlab.hosts.local import probe_path
 
 LATER_MODULES = ("vhost_net", "macvtap", "bridge", "8021q")
@@ -28,16 +30,34 @@ TOTAL_VFS = 7
 """Virtual functions that QEMU's 82576 has."""
 
 
-def spec(kernel: Kernel, *, accelerator: str, cpus: int, memory_mib: int) -> MachineSpec:
-    """The machine. More virtual CPUs than real ones stall it (RCU stalls, lost timers): never give more."""
+TWO_NICS = (
+    # Two 82576, each behind a root port of its own (its own IOMMU group), on one cable.
+    "-device", "pcie-root-port,id=port0,chassis=1",
+    "-device", "pcie-root-port,id=port1,chassis=2",
+    "-netdev", "hubport,id=end0,hubid=0",
+    "-netdev", "hubport,id=end1,hubid=0",
+    "-device", "igb,bus=port0,netdev=end0,mac=52:54:00:a1:00:01",
+    "-device", "igb,bus=port1,netdev=end1,mac=52:54:00:a1:00:02",
+)  # fmt: skip
+
+
+def real_cpus() -> int:
+    """How many this machine lets us have."""
+    return len(os.sched_getaffinity(0))
+
+
+def spec(
+    kernel: Kernel, *, accelerator: str, cpus: int, memory_mib: int, name: str = "hypervisor",
+    nics: Sequence[str] = TWO_NICS,
+) -> MachineSpec:  # fmt: skip
+    """A machine of the bench. More virtual CPUs than real ones stall it (RCU stalls, lost timers): never give more."""
     kvm = accelerator == "kvm"
-    real = len(os.sched_getaffinity(0))
     return MachineSpec(
-        name="hypervisor",
+        name=name,
         kernel=kernel.image,
         initramfs=host_initramfs(kernel, Path(probe_path("x86_64"))),
         accelerator=accelerator,
-        cpus=min(cpus, real),
+        cpus=min(cpus, real_cpus()),
         memory_mib=memory_mib,
         # The IOMMU translates interrupts, which needs the split interrupt controller. Without SMM and with one CPU
         # until PCI is enumerated, QEMU's memory map does not change under a running CPU: up to QEMU 10 that can end
@@ -55,31 +75,33 @@ def spec(kernel: Kernel, *, accelerator: str, cpus: int, memory_mib: int) -> Mac
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
             "-fsdev", f"local,id=modules,path={kernel.root}/lib/modules,security_model=none,readonly=on",
             "-device", "virtio-9p-pci,fsdev=modules,mount_tag=modules",
-            # Two 82576, each behind a root port of its own (its own IOMMU group), on one cable.
-            "-device", "pcie-root-port,id=port0,chassis=1",
-            "-device", "pcie-root-port,id=port1,chassis=2",
-            "-netdev", "hubport,id=end0,hubid=0",
-            "-netdev", "hubport,id=end1,hubid=0",
-            "-device", "igb,bus=port0,netdev=end0,mac=52:54:00:a1:00:01",
-            "-device", "igb,bus=port1,netdev=end1,mac=52:54:00:a1:00:02",
+            *nics,
             "-device", "virtio-rng-pci",
         ),
     )  # fmt: skip
+
+
+def load_later_modules(hypervisor: Host) -> Process:
+    """What is not needed yet, loaded by the other CPU, if there is one. Waited for by `wait_for_modules`."""
+    intel = "vmx" in hypervisor.read("/proc/cpuinfo")
+    return hypervisor.start(["modprobe", "-a", "kvm_intel" if intel else "kvm_amd", *LATER_MODULES])
+
+
+def wait_for_modules(loads: Process) -> None:
+    if loads.wait(MODULES_LIMIT_S):
+        raise BenchError(f"hypervisor: its kernel lacks a module: {loads.stderr.strip()}", hint="scripts/setup kernel")
 
 
 def configure(machine: Machine, kernel: Kernel, addresses: AddressPlan) -> Site:
     """Makes a bench of a machine that has started: drivers, the peer's namespace, addresses."""
     hypervisor = machine.host
     hypervisor.run(["modprobe", "igb"])
-    # The other CPU loads what is not needed yet.
-    intel = "vmx" in hypervisor.read("/proc/cpuinfo")
-    loads = hypervisor.start(["modprobe", "-a", "kvm_intel" if intel else "kvm_amd", *LATER_MODULES])
+    loads = load_later_modules(hypervisor)
     peer = configure_peer(hypervisor, PEER_NIC, addresses.peer)
     hypervisor.run(["ip", "link", "set", "dev", NIC, "up"])
     wait_for_carrier(hypervisor, NIC)
     wait_for_carrier(peer, PEER_NIC)
-    if loads.wait(MODULES_LIMIT_S):
-        raise BenchError(f"hypervisor: its kernel lacks a module: {loads.stderr.strip()}", hint="scripts/setup kernel")
+    wait_for_modules(loads)
     cpus = machine.spec.cpus
     # What runs there: a kept bench may have been started before another kernel was fetched.
     running = hypervisor.facts.kernel

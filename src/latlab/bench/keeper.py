@@ -169,7 +169,12 @@ def keep(name: str, bench_file: Path) -> None:
     if not isinstance(bench, EmulatedBench):
         raise BenchError(
             "only an emulated bench can be kept up",
-            hint="A local bench is made for each run; there is nothing to keep.",
+            hint="The others are made for each run; there is nothing to keep.",
+        )
+    if bench.machines > 1:
+        raise BenchError(
+            "only an emulated bench of one machine can be kept up in this version",
+            hint="latlab run and latlab bench shell start both machines by themselves.",
         )
     with interrupt.at_safe_points(process_ends=True), locked(f"keeper-{name}", what=f"the keeper of the bench {name}"):
         # A keeper that was killed left its state, and the number of its process may be another's by now.

@@ -14,16 +14,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from latlab.bench import emulated, keeper, local
-from latlab.bench.accelerator import choose
+from latlab.bench.accelerator import Accelerator, choose
+from latlab.bench.boards import boards_site
 from latlab.bench.lock import locked
+from latlab.bench.pair import pair_site
 from latlab.bench.site import Site, changes_undone, plan_addresses
 from latlab.errors import BenchError
-from latlab.guest.kernel import find_kernel
+from latlab.guest.kernel import Kernel, find_kernel
 from latlab.guest.machine import Machine, MachineSpec, start_machine
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host
 from latlab.hosts.local import open_local_host
-from latlab.scenario.bench_model import Addresses, EmulatedBench, LocalBench
+from latlab.scenario.bench_model import Addresses, AnyBench, BoardsBench, EmulatedBench, LocalBench
 
 Say = Callable[[str], None]
 
@@ -33,7 +35,7 @@ def _silent(_: str) -> None:
 
 
 @contextmanager
-def open_bench(name: str, bench: EmulatedBench | LocalBench, log: CommandLog, say: Say = _silent) -> Iterator[Site]:
+def open_bench(name: str, bench: AnyBench, log: CommandLog, say: Say = _silent) -> Iterator[Site]:
     """A bench that is up inside the block. BenchError when it cannot be had, or when somebody uses it.
 
     `say` is told, in one line each, what a user should know: what was undone after a crash, why there is no KVM.
@@ -45,6 +47,13 @@ def open_bench(name: str, bench: EmulatedBench | LocalBench, log: CommandLog, sa
         if isinstance(bench, LocalBench):
             with changes_undone(host):
                 yield replace(local.configure(host, bench), name=name)
+        elif isinstance(bench, BoardsBench):
+            with boards_site(bench, host, say) as site:
+                yield replace(site, name=name)
+        elif bench.machines > 1:
+            kernel, accelerator = carried_by(bench, host, say)
+            with pair_site(bench, kernel, accelerator.name, host, say) as site:
+                yield replace(site, name=name)
         else:
             with _emulated_machine(name, bench, host, log, say) as machine, changes_undone(machine.host):
                 defaults = Addresses()
@@ -54,7 +63,7 @@ def open_bench(name: str, bench: EmulatedBench | LocalBench, log: CommandLog, sa
 
 
 @contextmanager
-def _this_machine(bench: EmulatedBench | LocalBench, log: CommandLog) -> Iterator[Host]:
+def _this_machine(bench: AnyBench, log: CommandLog) -> Iterator[Host]:
     # An emulated bench's own hypervisor is elsewhere: this machine only carries it.
     host = open_local_host("hypervisor" if isinstance(bench, LocalBench) else "this machine", log=log)
     try:
@@ -64,7 +73,13 @@ def _this_machine(bench: EmulatedBench | LocalBench, log: CommandLog) -> Iterato
 
 
 def machine_spec(bench: EmulatedBench, host: Host, say: Say = _silent) -> MachineSpec:
-    """The bench's machine. BenchError when `host` cannot carry one."""
+    """The bench's one machine. BenchError when `host` cannot carry it."""
+    kernel, accelerator = carried_by(bench, host, say)
+    return emulated.spec(kernel, accelerator=accelerator.name, cpus=bench.cpus, memory_mib=bench.memory_mib)
+
+
+def carried_by(bench: EmulatedBench, host: Host, say: Say) -> tuple[Kernel, Accelerator]:
+    """What a machine that can run guests itself boots, and runs under. BenchError when `host` cannot carry one."""
     if host.facts.machine != "x86_64":
         raise BenchError(
             f"the emulated bench needs an x86_64 machine in this version, and this is {host.facts.machine}",
@@ -74,7 +89,7 @@ def machine_spec(bench: EmulatedBench, host: Host, say: Say = _silent) -> Machin
     accelerator = choose(host, kernel, bench.accelerator, nested=True)
     if accelerator.name == "tcg" and bench.accelerator == "auto":
         say(f"processor emulated: {accelerator.reason}")
-    return emulated.spec(kernel, accelerator=accelerator.name, cpus=bench.cpus, memory_mib=bench.memory_mib)
+    return kernel, accelerator
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def guest_mac(number: int) -> str:
 @dataclass(frozen=True)
 class Site:
     kind: str
-    """`emulated` or `local`."""
+    """`emulated`, `local` or `boards`."""
     hypervisor: Host
     peer: Host
     nic: str
@@ -106,9 +106,15 @@ class Site:
     """The machine that an emulated hypervisor runs on, whose files it sees, but not who has locked them."""
 
     @property
-    def lost(self) -> bool:
-        """Whether the hypervisor's agent is gone, and everything on the bench with it."""
-        return self.hypervisor.channel.lost
+    def separate(self) -> bool:
+        """Whether the peer is a machine of its own, and not a namespace of the hypervisor's."""
+        return self.peer.undo is not self.hypervisor.undo
+
+    @property
+    def lost(self) -> list[str]:
+        """The hosts whose agents are gone, and everything that ran there with them."""
+        hosts = (self.hypervisor, self.peer) if self.separate else (self.hypervisor,)
+        return [host.name for host in hosts if host.channel.lost]
 
 
 def link(host: Host, name: str) -> dict[str, Any]:
@@ -189,17 +195,20 @@ def changes_undone(*hosts: Host) -> Iterator[None]:
         cause = error
         raise
     finally:
-        failures = [failure for host, mark in reversed(marks) for failure in _undo(host, mark)]
+        failures = [(host, failure) for host, mark in reversed(marks) for failure in _undo(host, mark)]
+        hint = _by_hand(*failures[0]) if failures else ""
         if failures and cause is None:
-            raise UndoError(f"not everything could be undone: {failures[0]}", hint=_by_hand(failures[0]))
-        if failures and isinstance(cause, LatlabError) and _by_hand(failures[0]) not in cause.hint:
-            cause.hint = f"{cause.hint} {_by_hand(failures[0])}".strip()
+            raise UndoError(f"not everything could be undone: {failures[0][1]}", hint=hint)
+        if failures and isinstance(cause, LatlabError) and hint not in cause.hint:
+            cause.hint = f"{cause.hint} {hint}".strip()
 
 
-def _by_hand(failure: HostError) -> str:
+def _by_hand(host: Host, failure: HostError) -> str:
     """A command that failed would fail again in a clean-up; what a lost host's journal holds would not."""
     if isinstance(failure, CommandError):
         return f"On {failure.host}, by hand: {shlex.join(failure.argv)}"
+    if host.far:
+        return f"What was changed on {host.name}, its agent undoes when it hears no more of us, or else the next one."
     return CLEANUP_HINT
 
 

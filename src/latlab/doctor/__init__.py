@@ -14,17 +14,19 @@ from latlab.bench.accelerator import nested_obstacle
 from latlab.bench.lock import dead_journals
 from latlab.doctor import kvm
 from latlab.doctor.benches import BenchState, emulated_state, everything_wanted, local_state
+from latlab.doctor.boards import boards_state
 from latlab.doctor.finding import Finding
 from latlab.doctor.latency import kernel_findings
 from latlab.doctor.machine import look_here
 from latlab.doctor.nics import nic_findings
-from latlab.errors import UsageError
 from latlab.hosts.look import OnlyLooking
 from latlab.needs import Missing
-from latlab.scenario.bench_model import EmulatedBench, LocalBench, load_bench
-from latlab.scenario.find import find_bench, presets
+from latlab.scenario.bench_model import AnyBench, BoardsBench, EmulatedBench, LocalBench, load_bench
+from latlab.scenario.find import find_bench
 
 NOTHING_READY = 4
+USUAL = ("emulated", "local")
+"""The presets that are looked at when no bench is named."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,8 @@ class Diagnosis:
 
 
 def examine(names: Sequence[str]) -> Diagnosis:
-    """Looks at these benches, or without names at all presets, and at this machine. ScenarioError for a bad file."""
-    benches = {name: load_bench(find_bench(name)) for name in names or sorted(presets("benches"))}
-    if not benches:
-        raise UsageError("there is no bench to look at", hint="Name one: latlab doctor FILE")
+    """Looks at these benches, or without names at the usual ones, and at this machine. ScenarioError for a bad file."""
+    benches = {name: load_bench(find_bench(name)) for name in names or USUAL}
     here = OnlyLooking("hypervisor")
     seen = look_here(here, everything_wanted(), [nic for bench in benches.values() for nic in _nics(bench)])
     trial = kvm.trial(here, next(iter(benches.values())).kernel)
@@ -51,6 +51,8 @@ def examine(names: Sequence[str]) -> Diagnosis:
         if isinstance(bench, EmulatedBench):
             nested = trial.obstacle or nested_obstacle(here)
             states.append(emulated_state(name, bench, here, seen.facts, nested))
+        elif isinstance(bench, BoardsBench):
+            states.append(boards_state(name, bench))
         else:
             states.append(local_state(name, bench, here, seen.facts, trial.obstacle))
     findings = (*kernel_findings(seen), *kvm.findings(trial), *nic_findings(seen), *left_behind())
@@ -58,7 +60,7 @@ def examine(names: Sequence[str]) -> Diagnosis:
     return Diagnosis(tuple(states), findings, headline)
 
 
-def _nics(bench: EmulatedBench | LocalBench) -> list[str]:
+def _nics(bench: AnyBench) -> list[str]:
     return [nic for nic in (bench.nic, bench.peer_nic) if nic] if isinstance(bench, LocalBench) else []
 
 

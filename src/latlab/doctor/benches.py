@@ -7,7 +7,6 @@ one, its NICs are those that we give it.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from latlab import attachment
-from latlab.bench import emulated, local
+from latlab.bench import emulated, local, pair
 from latlab.bench.lock import holder
 from latlab.errors import BenchError, LatlabError
 from latlab.guest.initramfs import HOST_MODULES
@@ -30,7 +29,7 @@ from latlab.needs.kernel import Module
 from latlab.obstacles import needs_of
 from latlab.scenario.applicable import HOST_MEMORY_MIB, other_bench
 from latlab.scenario.attachments import Attachment
-from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.bench_model import AnyBench, EmulatedBench, LocalBench
 from latlab.scenario.fields import kinds_of
 
 OTHER_BENCH = "latlab doctor FILE (a bench that names its NICs: docs/guests.md)"
@@ -65,7 +64,7 @@ def everything_wanted() -> Wanted:
 
 def local_state(name: str, bench: LocalBench, here: Host, facts: HostFacts, obstacle: str | None) -> BenchState:
     """`facts`: this machine's. `obstacle`: why a guest does not run under KVM."""
-    lacking, kernel = _guests(here, facts, bench.kernel)
+    lacking, kernel = guests(here, facts, bench.kernel)
     user = holder(local.LOCK)
     lacking += [] if user else _in_the_way(here, bench)
     needs: tuple[Need, ...] = ()
@@ -73,16 +72,16 @@ def local_state(name: str, bench: LocalBench, here: Host, facts: HostFacts, obst
         needs = (Module("veth"),)
         facts = replace(facts, nic=Nic("a veth pair", driver="veth"))
     if kernel:
-        facts = replace(facts, guest_modules=_has(kernel, everything_wanted().guest_modules))
+        facts = replace(facts, guest_modules=has(kernel, everything_wanted().guest_modules))
     cable = f"{bench.nic} <-> {bench.peer_nic}" if bench.nic else "veth pair"
     under = "kvm" if obstacle is None and bench.accelerator != "tcg" else "tcg"
     about = f"this machine · {cable} · guests under {under}" + (f" · in use by {user}" if user else "")
-    return BenchState(name, bench.kind, about, _attachments(bench, needs, facts, lacking))
+    return BenchState(name, bench.kind, about, attachments(bench, needs, facts, lacking))
 
 
 def emulated_state(name: str, bench: EmulatedBench, here: Host, facts: HostFacts, obstacle: str | None) -> BenchState:
     """`facts`: this machine's. `obstacle`: why a guest that runs guests does not run under KVM."""
-    lacking, kernel = _guests(here, replace(facts, bench="emulated"), bench.kernel)
+    lacking, kernel = guests(here, replace(facts, bench="emulated"), bench.kernel)
     if here.facts.machine != "x86_64":
         why = f"it needs an x86_64 machine in this version, and this is {here.facts.machine}"
         lacking.append(Missing("this bench", why, "sudo latlab run SCENARIO --bench local"))
@@ -96,14 +95,21 @@ def emulated_state(name: str, bench: EmulatedBench, here: Host, facts: HostFacts
         for module in modules
         if not kernel.has(module)
     ]
-    about = f"1 machine ({under}) · 82576 <-> 82576 · kernel {kernel.release} · guests under kvm"
+    if bench.machines > 1:
+        lacking += [
+            Missing(f"program {tool}", "not installed", install(facts, package))
+            for tool, package in pair.TOOLS.items()
+            if not here.has(tool)
+        ]
+    machines = "1 machine" if bench.machines == 1 else f"{bench.machines} machines"
+    about = f"{machines} ({under}) · 82576 <-> 82576 · kernel {kernel.release} · guests under kvm"
     will_be = emulated_facts(bench, kernel, facts, everything_wanted())
-    return BenchState(name, bench.kind, about, _attachments(bench, (), will_be, lacking))
+    return BenchState(name, bench.kind, about, attachments(bench, (), will_be, lacking))
 
 
 def emulated_facts(bench: EmulatedBench, kernel: Kernel, here: HostFacts, look_at: Wanted) -> HostFacts:
     """What `needs.host.look` will read inside the emulated host. A lab test compares the two."""
-    queues = min(bench.cpus, len(os.sched_getaffinity(0)))
+    queues = pair.hypervisor_cpus(bench) if bench.machines > 1 else min(bench.cpus, emulated.real_cpus())
     free_kib = (bench.memory_mib - HOST_MEMORY_MIB) << 10
     nic = Nic(
         emulated.NIC, driver="igb", pci="0000:01:00.0", group="1", total_vfs=emulated.TOTAL_VFS, rx_queues=queues,
@@ -119,16 +125,16 @@ def emulated_facts(bench: EmulatedBench, kernel: Kernel, here: HostFacts, look_a
         },
         nodes={f"{GROUPS}/1": Node("d"), f"/lib/modules/{kernel.release}": Node("d")},
         programs=here.programs,
-        modules=_has(kernel, look_at.modules),
+        modules=has(kernel, look_at.modules),
         options=_configuration(kernel, [*look_at.options, *map(option_of, look_at.modules)]),
         linked=here.linked,
-        guest_modules=_has(kernel, look_at.guest_modules),
+        guest_modules=has(kernel, look_at.guest_modules),
         nic=nic,
     )
 
 
-def _attachments(
-    bench: EmulatedBench | LocalBench, needs: Sequence[Need], facts: HostFacts, lacking: list[Missing]
+def attachments(
+    bench: AnyBench, needs: Sequence[Need], facts: HostFacts, lacking: list[Missing]
 ) -> tuple[AttachmentState, ...]:
     """Each with its default options."""
     states = []
@@ -141,7 +147,7 @@ def _attachments(
     return tuple(states)
 
 
-def _guests(here: Host, facts: HostFacts, wanted_kernel: str | None) -> tuple[list[Missing], Kernel | None]:
+def guests(here: Host, facts: HostFacts, wanted_kernel: str | None) -> tuple[list[Missing], Kernel | None]:
     """What every virtual machine needs: QEMU, a kernel, the probe, busybox."""
     lacking: list[Missing] = []
     kernel = None
@@ -179,6 +185,11 @@ def _in_the_way(here: Host, bench: LocalBench) -> list[Missing]:
     for nic in filter(None, (None if bench.nic_in_use else bench.nic, bench.peer_nic)):
         checks.append((f"NIC {nic}", partial(local.refuse_used_nic, here, nic)))
         checks.append((f"NIC {nic}", partial(local.refuse_shaped_nic, here, nic)))
+    return refusals(here, checks)
+
+
+def refusals(here: Host, checks: Sequence[tuple[str, Callable[[], None]]]) -> list[Missing]:
+    """What the checks refuse, each thing once."""
     found: dict[str, Missing] = {}
     for what, check in checks:
         refusal = _refusal(what, here, check)
@@ -203,7 +214,7 @@ def _as_missing(what: str, error: LatlabError, here: Host) -> Missing:
     return Missing(what, error.message.removeprefix(f"{here.name}: "), command[1] if command else error.hint)
 
 
-def _has(kernel: Kernel, names: Sequence[str]) -> frozenset[str]:
+def has(kernel: Kernel, names: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name in names if kernel.has(name))
 
 

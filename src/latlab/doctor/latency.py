@@ -117,7 +117,7 @@ def _count(text: str) -> int:
 
 def _governor(seen: Machine) -> Finding:
     pattern = re.compile(rf"{CPU}/cpufreq/policy\d+/scaling_governor")
-    governors = sorted({text.strip() for path, text in seen.facts.files.items() if pattern.fullmatch(path)})
+    governors = sorted({text.strip() for path, text in seen.facts.files.items() if pattern.fullmatch(path)} - {""})
     if not governors:
         return Finding("frequency", "not this kernel's to set")
     state = ", ".join(governors)

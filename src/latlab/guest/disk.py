@@ -29,6 +29,8 @@ MANAGEMENT = "198.19.255.0/24"
 """Of the block set aside for benchmarks (RFC 2544), apart from the bench's own networks; slirp's usual network is that
 of the attachment `user`."""
 MANAGEMENT_MAC = "52:54:00:a1:02:00"
+MANAGED_ADDRESS = "198.19.255.15/24"
+"""Where slirp forwards to: the first address that it gives away."""
 
 FIRMWARES = {
     "x86_64": (
@@ -73,12 +75,19 @@ def disk_arguments(disk: Disk) -> list[str]:
         ]  # fmt: skip
     return [
         *firmware,
-        "-netdev", f"user,id=mgmt0,restrict=on,net={MANAGEMENT},hostfwd=tcp:127.0.0.1:0-:22",
-        "-device", f"virtio-net-pci,netdev=mgmt0,mac={MANAGEMENT_MAC},romfile=",
+        *management_nic(),
         "-drive", f"if=none,id=disk0,format={disk.format},snapshot=on,file={_quoted(disk.file)}",
         "-device", "virtio-blk-pci,drive=disk0,bootindex=0",
         # Host keys are made at the first boot, and that waits for entropy.
         "-device", "virtio-rng-pci",
+    ]  # fmt: skip
+
+
+def management_nic() -> list[str]:
+    """QEMU's arguments for a NIC by which ssh reaches the machine, from a port of loopback that QEMU chooses. Pure."""
+    return [
+        "-netdev", f"user,id=mgmt0,restrict=on,net={MANAGEMENT},hostfwd=tcp:127.0.0.1:0-:22",
+        "-device", f"virtio-net-pci,netdev=mgmt0,mac={MANAGEMENT_MAC},romfile=",
     ]  # fmt: skip
 
 

@@ -203,13 +203,21 @@ class Undo:
 class Host:
     """One machine, or one network namespace of it."""
 
+    carried: Callable[[Path], Path] | None = None
+    """What brings it files of the controller's (see `hosts.carried`); None: it sees them itself."""
+
+    far = False
+    """Whether it is reached over a network: no command on this machine undoes what was changed there."""
+
     def __init__(self, name: str, channel: Channel, *, probe: str, log: CommandLog | None = None,
-                 netns: str | None = None, undo: Undo | None = None) -> None:  # fmt: skip
+                 netns: str | None = None, undo: Undo | None = None,
+                 carried: Callable[[Path], Path] | None = None) -> None:  # fmt: skip
         self.name, self.channel, self.netns = name, channel, netns
         self.probe = probe
         """Path of the probe on this host."""
         self.log = log or CommandLog()
         self.undo = undo or Undo(self)
+        self.carried = carried
 
     @property
     def facts(self) -> Facts:
@@ -217,7 +225,9 @@ class Host:
 
     def within(self, netns: str, name: str) -> Host:
         """The same host, seen from a network namespace."""
-        return Host(name, self.channel, probe=self.probe, log=self.log, netns=netns, undo=self.undo)
+        return Host(
+            name, self.channel, probe=self.probe, log=self.log, netns=netns, undo=self.undo, carried=self.carried
+        )
 
     def _place(self, argv: Sequence[str]) -> list[str]:
         return ["ip", "netns", "exec", self.netns, *argv] if self.netns else list(argv)
@@ -292,6 +302,10 @@ class Host:
 
     def write(self, path: str | Path, text: str) -> None:
         self.run(["tee", str(path)], feed=text.encode())
+
+    def bring(self, path: Path) -> Path:
+        """Where the host sees a file of the controller's: copied there, if it is another machine."""
+        return self.carried(path) if self.carried else path
 
     def answers(self) -> bool:
         """Whether it still does the simplest thing. A machine whose processors are stuck does not."""

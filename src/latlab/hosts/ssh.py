@@ -77,6 +77,8 @@ class SshTarget:
     port: int | None = None
     key: str | None = None
     """A file with a private key; `None`: what ssh itself would take."""
+    config: str | None = None
+    """The configuration that ssh reads in the place of the user's."""
     ours: bool = False
     """A machine that we have just started, behind a port of loopback: nobody can know its host key beforehand, so the
     first one is taken, and the user's ssh configuration is not read."""
@@ -114,11 +116,12 @@ def ssh_command(
             "UserKnownHostsFile": f"{folder}/known_hosts",
             "GlobalKnownHostsFile": "none",
         }
+    config = "none" if target.ours else target.config
     if target.key:
         options["IdentitiesOnly"] = "yes"
     return [
         "ssh",
-        *(["-F", "none"] if target.ours else []),
+        *(["-F", config] if config else []),
         *(["-p", str(target.port)] if target.port else []),
         *(["-i", target.key] if target.key else []),
         *(word for name, value in options.items() for word in ("-o", f"{name}={value}")),
@@ -146,7 +149,12 @@ def refusal(target: SshTarget, words: str) -> tuple[str, str] | None:
         return last.removeprefix("ssh: "), "Is it a name of ~/.ssh/config, or a host's?"
     if not words.strip() or NOT_YET.search(last):
         return None
-    return f"ssh to {to}: {last}", f"Look whether it works by hand, as the same user: ssh {to}"
+    return f"ssh to {to}: {last}", by_hand(target)
+
+
+def by_hand(target: SshTarget) -> str:
+    """What to do about a machine that is not reached. Pure."""
+    return f"Look whether it works by hand, as the same user: ssh {target.destination}"
 
 
 class Connection:
@@ -255,8 +263,9 @@ def connect(on: Host, name: str, target: SshTarget, *, limit_s: float = 0,
             raise HostError(name, why[0], hint=why[1])
         if time.monotonic() > until or not alive():
             last = (words.strip().splitlines() or ["ssh printed nothing"])[-1]
-            waited = f" within {limit_s:g} s" if limit_s else ""
-            raise HostError(name, f"it does not answer over ssh{waited}: {last}")
+            if not limit_s:
+                raise HostError(name, f"it does not answer over ssh: {last}", hint=by_hand(target))
+            raise HostError(name, f"it does not answer over ssh within {limit_s:g} s: {last}")
         patience_s = min(patience_s * 1.5, MOST_PATIENCE_S)
         time.sleep(AGAIN_S)
 
@@ -284,7 +293,9 @@ def open_ssh_host(on: Host, name: str, target: SshTarget, *, log: CommandLog | N
     try:
         probe = Path(probe_path(connection.machine())).read_bytes()
         shell, path = connection.install(probe)
-        return Host(name, Channel(name, SshStream(connection, shell)), probe=path, log=log or on.log)
+        host = Host(name, Channel(name, SshStream(connection, shell)), probe=path, log=log or on.log)
+        host.far = True
+        return host
     except BaseException:
         connection.close()
         raise

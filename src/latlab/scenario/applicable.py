@@ -7,7 +7,7 @@ point itself, and limits that the bench file states.
 
 from __future__ import annotations
 
-from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.bench_model import AnyBench, EmulatedBench, LocalBench
 from latlab.scenario.model import Nic, Point
 from latlab.scenario.units import MIB, format_size
 
@@ -19,7 +19,7 @@ HOST_MEMORY_MIB = 640
 """What the emulated host needs for itself: kernel, initramfs and the overlay of its root, in tmpfs."""
 
 
-def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+def applicable(point: Point, bench: AnyBench) -> str | None:
     """None if the point can be measured; else the reason why not, as one clause."""
     return (
         _owner(point, bench)
@@ -32,7 +32,7 @@ def applicable(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
     )
 
 
-def other_bench(kind: str, bench: EmulatedBench | LocalBench) -> str | None:
+def other_bench(kind: str, bench: AnyBench) -> str | None:
     """Why no point of this attachment can be measured on that bench, whatever its machine has; None: it may be."""
     if kind != "existing":
         if isinstance(bench, LocalBench) and bench.nic_in_use:
@@ -40,12 +40,12 @@ def other_bench(kind: str, bench: EmulatedBench | LocalBench) -> str | None:
         return None
     if isinstance(bench, EmulatedBench):
         return "the emulated host has no network but its own: no guest that runs elsewhere can be reached from it"
-    if bench.nic is None:
+    if isinstance(bench, LocalBench) and bench.nic is None:
         return "an existing guest is attached to a NIC that is there already: name nic and peer-nic in the bench's file"
     return None
 
 
-def _owner(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+def _owner(point: Point, bench: AnyBench) -> str | None:
     """What may not be done to a guest, or a NIC, that is somebody's."""
     if (reason := other_bench(point.attachment.kind, bench)) or point.attachment.kind != "existing":
         return reason
@@ -148,7 +148,7 @@ def _huge_pages_mib(point: Point) -> int:
     return 0
 
 
-def _machine(point: Point, bench: EmulatedBench | LocalBench) -> str | None:
+def _machine(point: Point, bench: AnyBench) -> str | None:
     flow, guest = point.flow, point.guest
     has_guest = point.attachment.kind not in ("baseline", "existing")
     if has_guest and flow.direction == "up" and flow.cpu is not None and flow.cpu >= guest.cpus:

@@ -23,7 +23,6 @@ from latlab.scenario.units import clip
 
 Accelerator = Literal["auto", "tcg", "kvm"]
 
-LATER_BENCHES = ("boards",)
 MIN_HOSTS = 8
 """Addresses that a bench needs in each of its networks: hypervisor, peer, loader, guest, and room."""
 
@@ -52,10 +51,12 @@ class Addresses(Model):
 class EmulatedBench(Model):
     """One QEMU machine that is the hypervisor, with two cabled 82576 NICs; the second one, in a namespace, is the peer.
 
-    No root and no hardware needed; nothing is touched outside of its own process.
+    No root and no hardware needed; nothing is touched outside of its own process. With two machines, each has one of
+    the NICs, and the peer is a small machine of its own.
     """
 
     kind: Literal["emulated"] = "emulated"
+    machines: int = Field(default=1, ge=1, le=2, description="2: the peer is a machine of its own, with its own clock")
     cpus: int = Field(default=2, ge=1, le=64, description="CPUs of the emulated host; not more than this machine has")
     memory_mib: int = Field(default=2048, ge=1024, le=1_048_576, description="memory of the emulated host")
     accelerator: Accelerator = Field(default="auto", description="of the emulated host; auto: kvm if it really works")
@@ -90,23 +91,55 @@ class LocalBench(Model):
         return self
 
 
-Bench = Annotated[EmulatedBench | LocalBench, Field(discriminator="kind")]
+class Board(Model):
+    """A machine that is reached over OpenSSH, and its end of the cable."""
+
+    ssh: str = Field(description="as ssh takes it: a name of your ssh configuration, USER@HOST, ssh://USER@HOST:PORT")
+    nic: str = Field(description="its NIC under test, used for nothing else")
+
+    @model_validator(mode="after")
+    def _check(self) -> Board:
+        # A word that begins with a dash would be an option of ssh's.
+        if self.ssh.startswith("-") or any(not c.isprintable() or c.isspace() for c in self.ssh):
+            raise ValueError(f"ssh is not a destination: {clip(self.ssh)}")
+        if not is_interface_name(self.nic):
+            raise ValueError(f"nic is not the name of an interface: {clip(self.nic)}")
+        return self
 
 
-def load_bench(path: Path, overrides: Sequence[str] = ()) -> EmulatedBench | LocalBench:
+class BoardsBench(Model):
+    """Two machines over OpenSSH, their NICs cabled to each other: the hypervisor runs the guest, the peer has none.
+
+    Your ssh configuration and known hosts decide how they are reached. Root there, by the login or by `sudo -n`.
+    """
+
+    kind: Literal["boards"] = "boards"
+    hypervisor: Board = Field(description="the machine that runs the guest")
+    peer: Board = Field(description="the machine at the other end of the cable")
+    accelerator: Accelerator = Field(default="auto", description="of the guest; auto: kvm if it really works")
+    kernel: str | None = Field(default=None, description="folder of the guest's kernel; none: the one set-up fetched")
+    addresses: Addresses = Field(default=Addresses(), description="networks of the bench")
+
+
+AnyBench = EmulatedBench | LocalBench | BoardsBench
+Bench = Annotated[AnyBench, Field(discriminator="kind")]
+_MODELS: dict[str, type[AnyBench]] = {"emulated": EmulatedBench, "local": LocalBench, "boards": BoardsBench}
+
+
+def load_bench(path: Path, overrides: Sequence[str] = ()) -> AnyBench:
     """The bench in a file. Raises ScenarioError."""
     return _bench(read_file(path), overrides)
 
 
-def bench_from_bytes(data: bytes, file: str, overrides: Sequence[str] = ()) -> EmulatedBench | LocalBench:
+def bench_from_bytes(data: bytes, file: str, overrides: Sequence[str] = ()) -> AnyBench:
     """The bench in a file's content. Raises ScenarioError, with `file` as the name in its problems."""
     return _bench(read_bytes(data, file), overrides)
 
 
-def _bench(root: Node, overrides: Sequence[str]) -> EmulatedBench | LocalBench:
+def _bench(root: Node, overrides: Sequence[str]) -> AnyBench:
     override.apply(root, overrides)
     reader = Reader()
-    bench: EmulatedBench | LocalBench | None = None
+    bench: AnyBench | None = None
     listed = f"Known: {', '.join(kinds_of(Bench))}."
     kind = root.get("kind")
     if root.kind != "mapping":
@@ -115,13 +148,11 @@ def _bench(root: Node, overrides: Sequence[str]) -> EmulatedBench | LocalBench:
         reader.add(root, "kind is missing", listed)
     elif kind.kind != "text":
         reader.add(kind, f"kind is a word, not {describe(kind)}", listed)
-    elif kind.text in LATER_BENCHES:
-        reader.add(kind, f'bench "{kind.text}" is known, but not in this version yet', listed)
     elif kind.text not in kinds_of(Bench):
         reader.add(kind, f"unknown bench {clip(kind.text)}", did_you_mean(kind.text, list(kinds_of(Bench))))
     else:
         options = Node("mapping", root.place, entries=[e for e in root.entries if e[0].text != "kind"])
-        model: type[EmulatedBench | LocalBench] = EmulatedBench if kind.text == "emulated" else LocalBench
+        model: type[AnyBench] = _MODELS[kind.text]
         bench = next(iter(reader.models(options, model, "bench", axes=False)), None)
     reader.check()
     if bench is None:

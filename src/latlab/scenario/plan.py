@@ -11,19 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from latlab.scenario.applicable import applicable
-from latlab.scenario.bench_model import EmulatedBench, LocalBench
+from latlab.scenario.bench_model import AnyBench
 from latlab.scenario.model import Netperf, Ping, Point, Probe, Scenario
 from latlab.scenario.points import expand, point_label, point_slug, same_set_up, varying_keys
 
 NS_PER_SECOND = 1_000_000_000
 
-BENCH_UP_SECONDS = {"emulated": 8.0, "local": 1.0}
-GUEST_BOOT_SECONDS = {"emulated": 8.0, "local": 5.0}
-ATTACH_SECONDS = {"emulated": 2.0, "local": 0.5}
+BENCH_UP_SECONDS = {"emulated": 8.0, "local": 1.0, "boards": 10.0}
+"""Boards get the guest's files, and their NICs a carrier."""
+GUEST_BOOT_SECONDS = {"emulated": 8.0, "local": 5.0, "boards": 5.0}
+ATTACH_SECONDS = {"emulated": 2.0, "local": 0.5, "boards": 1.0}
 """Making the attachment, the evidence before and after, undoing, and writing the run."""
-ROUND_TRIP_SECONDS = {"emulated": 0.002, "local": 0.002}
+ROUND_TRIP_SECONDS = {"emulated": 0.002, "local": 0.002, "boards": 0.001}
 """One transaction of netperf; from pings through a tap and a bridge without load (1.4 ms emulated, 1.9 ms local)."""
-INSTRUMENT_SECONDS = {"emulated": 1.5, "local": 0.5}
+INSTRUMENT_SECONDS = {"emulated": 1.5, "local": 0.5, "boards": 1.0}
 """Starting and stopping one instrument, or one test of netperf."""
 LOAD_SECONDS = 3.0
 """Starting the load, letting it settle, and stopping it."""
@@ -63,7 +64,7 @@ class Plan:
     """Of all raw samples, one record for each packet: what is on disk afterwards is smaller."""
 
 
-def make_plan(scenario: Scenario, bench: EmulatedBench | LocalBench) -> Plan:
+def make_plan(scenario: Scenario, bench: AnyBench) -> Plan:
     """The plan of a scenario on a bench. Pure: no machine is asked."""
     points = expand(scenario)
     varying = varying_keys(points)
@@ -103,7 +104,7 @@ def sample_bytes(point: Point) -> int:
 
 
 def estimate_seconds(point: Point, bench_kind: str, *, set_up: bool = True) -> float:
-    """How long one point takes on a bench of this kind ("emulated" or "local"), in seconds; `set_up`: from scratch."""
+    """How long one point takes on a bench of this kind, in seconds; `set_up`: from scratch."""
     seconds = ATTACH_SECONDS[bench_kind] if set_up else 0.0
     if set_up and point.attachment.kind not in ("baseline", "existing"):
         seconds += GUEST_BOOT_SECONDS[bench_kind]

@@ -62,7 +62,7 @@ def bench_schema() -> Schema:
     for word, model in kinds_of(Bench).items():
         bench = _options(model, axes=False)
         bench["properties"] = {"kind": {"const": word}, **bench["properties"]}
-        bench["required"] = ["kind"]
+        bench["required"] = ["kind", *_required(model)]
         benches.append(bench)
     return _document("latlab bench", {"oneOf": benches})
 
