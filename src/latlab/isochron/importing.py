@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from latlab.isochron.convert import header_of, to_records
 from latlab.isochron.dat import VERSION, Reader, Settings
 from latlab.isochron.kept import ENV, settings_json
-from latlab.stats import records as rec
+from latlab.stats.records import Records
 from latlab.stats.stamps import Direction, Timescales
 from latlab.stats.summary import Counts, summarise
 from latlab.store.document import BenchFacts, Verdict, now
 from latlab.store.run_dir import RunDirectory
+from latlab.store.samples import RawWriter
 from latlab.version import versions
 
 IN_SYNC = "TAI, if isochron's hosts were in sync"
@@ -78,23 +80,14 @@ def _printable(path: Path) -> str:
 
 
 def _fill(run: RunDirectory, reader: Reader, started_ns: int) -> None:
-    settings = reader.settings
-    unsent = unexpected = 0
+    document, settings = run.document, reader.settings
     with run.raw_writer() as writer:
         writer.append(header_of(settings, reader.packets, started_ns).pack())
-        for first, sent, received in reader.chunks():
-            records = to_records(first, sent, received, settings)
-            writer.append(records.tobytes())
-            unsent += int((sent["seqid"] == 0).sum())
-            unexpected += int((records["flags"] & rec.SENT == 0).sum())
+        statistics = summarise(_written(reader, writer), document.direction, TIMESCALES)
     run.convert_samples()
-    document = run.document
-    samples = run.samples()
-    assert samples is not None  # convert_samples has just made them
-    statistics = summarise(samples.chunks(), document.direction, TIMESCALES)
     document.timescales = dict(TIMESCALES)
     document.metrics, document.counts = statistics.metrics, statistics.counts
-    document.verdict = judge(settings, statistics.counts, reader.packets, unsent, unexpected)
+    document.verdict = judge(settings, statistics.counts, reader.packets)
     document.versions = {**versions(), "isochron log": str(VERSION)}
     document.env = {ENV: settings_json(settings, document.scenario, started_ns)}
     document.status = "done"
@@ -102,15 +95,21 @@ def _fill(run: RunDirectory, reader: Reader, started_ns: int) -> None:
     run.save()
 
 
-def judge(settings: Settings, counts: Counts, packets: int, unsent: int, unexpected: int) -> Verdict:
-    """The verdict of an imported run: never better than `suspect`."""
+def _written(reader: Reader, writer: RawWriter) -> Iterator[Records]:
+    """The log's records, each chunk of them after it was written."""
+    for chunk in reader.chunks():
+        records = to_records(*chunk, reader.settings)
+        writer.append(records.tobytes())
+        yield records
+
+
+def judge(settings: Settings, counts: Counts, packets: int) -> Verdict:
+    """The verdict of an imported run of so many packets: never better than `suspect`."""
     reasons = [NOT_LOGGED]
     if "OMIT_SYNC" in settings.flag_names:
         reasons.append(NOT_WATCHED)
-    if unsent:
-        reasons.append(f"{unsent} of {packets} packets were not sent: isochron stopped before them")
-    if unexpected:
-        reasons.append(f"{unexpected} packets arrived that the sender did not log")
+    if unsent := packets - counts.sent:
+        reasons.append(f"{unsent} of {packets} packets were not sent, as far as the sender's log goes")
     if not counts.received:
         return Verdict(
             value="invalid", reasons=["no packet arrived" if counts.sent else "no packet was sent", *reasons]
