@@ -57,6 +57,23 @@ def test_a_log_becomes_a_run(tmp_path: Path) -> None:
     assert sorted(run["files"]) == ["run.json", "samples.parquet"]  # and no timing.parquet: nothing is known
 
 
+def test_nobody_is_blamed_for_what_may_have_been_a_clock(tmp_path: Path) -> None:
+    log = whole(2_000)
+    rows = [received(n, 500 + n % 7 * 100 + (20_000_000 if 1_000 <= n < 1_003 else 0)) for n in range(1, 2_001)]
+    run = imported(tmp_path, replace(log, received=rows))
+    assert run["timing"]["method"] == "none"
+    (found,) = run["anomalies"]
+    assert (found["verdict"], found["kind"], found["packets"]) == ("unknown", "stall", 3)
+    assert found["size"] == pytest.approx(20_000_000, rel=0.01)
+
+
+def test_packets_that_arrived_before_they_were_sent_refute_the_clocks(tmp_path: Path) -> None:
+    log = whole(20)
+    run = imported(tmp_path, replace(log, received=[*log.received[:19], received(20, -5_000)]), "--direction", "up")
+    assert "and they were not in sync: R - T went down to -5000 ns" in run["verdict"]["reasons"]
+    assert run["metrics"]["up_wire_to_wire"]["min_ns"] == -5_000
+
+
 @pytest.mark.parametrize(
     ("log", "value", "reason"),
     [

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from latlab.isochron.convert import header_of, settings_of, to_records, to_slots
-from latlab.isochron.dat import FLAGS, RECEIVED, SENT, Settings, Slots
+from latlab.isochron.dat import FLAGS, LATEST_NS, RECEIVED, SENT, Settings, Slots
 from latlab.stats import records as rec
+from latlab.stats.bins import packets_of_bin
 from latlab.stats.stamps import ONE_KERNEL, Timescales
 from tests.isochron.logs import ADVANCE_NS, CYCLE_NS, Received, Sent, received, sent
 from tests.samples_maker import HEADER, exchanges, lose
@@ -91,9 +93,15 @@ def test_extras_have_no_slot() -> None:
 
 
 def test_headers_say_the_same() -> None:
-    header = header_of(Settings(128, FLAGS["DO_TS"], 1, 2, 3, 4, 5), 17, 99)
-    assert (header.period_ns, header.count, header.size_bytes, header.start_ns) == (4, 17, 128, 99)
+    header = header_of(Settings(128, FLAGS["DO_TS"], 1, 2, 3, 4_000, 5), 17, 99)
+    assert (header.period_ns, header.count, header.size_bytes, header.start_ns) == (4_000, 17, 128, 99)
     assert (header.tx_stamps_every, header_of(Settings(), 1, 0).tx_stamps_every) == (1, 0)
+
+
+@pytest.mark.parametrize("cycle_ns", [999, 1, 0, -1, -LATEST_NS])
+def test_a_cycle_that_no_packets_were_sent_with_makes_no_bins_of_all_packets(cycle_ns: int) -> None:
+    header = header_of(Settings(cycle_ns=cycle_ns), 17, 99)
+    assert packets_of_bin(header.period_ns, header.count) <= 100_000
 
 
 def test_a_run_without_compared_clocks_says_that_nobody_looked() -> None:

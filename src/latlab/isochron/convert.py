@@ -23,6 +23,7 @@ SENT_STAMPS = {"scheduled": "S", "wakeup": "w", "sched_ts": "s", "swts": "t", "h
 RECEIVED_STAMPS = {"hwts": "R", "swts": "r", "arrival": "a"}
 _RETURN_SENT = {"scheduled": "w2", "wakeup": "w2", "sched_ts": "s2", "swts": "t2", "hwts": "T2"}
 _RETURN_RECEIVED = {"hwts": "R2", "swts": "r2", "arrival": "a2"}
+SHORTEST_PERIOD_NS = 1_000
 _UTC_OFFSET_LIMIT_NS = 1_000_000_000_000
 
 
@@ -71,11 +72,14 @@ def to_slots(records: Records, leg: LegName, settings: Settings) -> tuple[Slots,
 
 
 def header_of(settings: Settings, packets: int, start_ns: int) -> StreamHeader:
-    """The stream header of an imported log. A log does not tell the UTC offset: 0."""
+    """The stream header of an imported log. A log does not tell the UTC offset: 0.
+
+    The period is the cycle, if that is one that packets could be sent with: the statistics make bins of it.
+    """
     return StreamHeader(
         clock="tai",
         tai_offset_ns=0,
-        period_ns=settings.cycle_ns,
+        period_ns=max(settings.cycle_ns, SHORTEST_PERIOD_NS),
         count=packets,
         size_bytes=settings.frame_size,
         start_ns=start_ns,

@@ -10,22 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from latlab.isochron.convert import header_of, to_records
 from latlab.isochron.dat import VERSION, Reader, Settings
 from latlab.isochron.kept import ENV, settings_json
-from latlab.stats.records import Records
-from latlab.stats.stamps import Direction, Timescales
-from latlab.stats.summary import Counts, summarise
-from latlab.store.document import BenchFacts, Verdict, now
+from latlab.stats.stamps import CLAIMED, METRICS, Direction, Timescales
+from latlab.stats.summary import Summary
+from latlab.store.document import BenchFacts, RunDocument, Verdict, now
 from latlab.store.run_dir import RunDirectory
-from latlab.store.samples import RawWriter
+from latlab.store.statistics import fill
 from latlab.version import versions
 
-IN_SYNC = "TAI, if isochron's hosts were in sync"
-TIMESCALES: Timescales = dict.fromkeys(("sender", "sender-nic", "reflector", "reflector-nic"), IN_SYNC)
+TIMESCALES: Timescales = dict.fromkeys(("sender", "sender-nic", "reflector", "reflector-nic"), CLAIMED)
 NOT_LOGGED = (
     "nothing is known of the clocks: isochron logs no state of them; one-way times hold only if its hosts were in sync"
 )
@@ -80,34 +77,34 @@ def _printable(path: Path) -> str:
 
 
 def _fill(run: RunDirectory, reader: Reader, started_ns: int) -> None:
-    document, settings = run.document, reader.settings
+    document = run.document
     with run.raw_writer() as writer:
-        writer.append(header_of(settings, reader.packets, started_ns).pack())
-        statistics = summarise(_written(reader, writer), document.direction, TIMESCALES)
-    run.convert_samples()
+        writer.append(header_of(reader.settings, reader.packets, started_ns).pack())
+        for chunk in reader.chunks():
+            writer.append(to_records(*chunk, reader.settings).tobytes())
+    samples = run.samples()
+    assert samples is not None  # they have just been written
     document.timescales = dict(TIMESCALES)
-    document.metrics, document.counts = statistics.metrics, statistics.counts
-    document.verdict = judge(settings, statistics.counts, reader.packets)
+    fill(document, samples)
+    run.convert_samples()
+    document.verdict = judge(reader.settings, document, reader.packets)
     document.versions = {**versions(), "isochron log": str(VERSION)}
-    document.env = {ENV: settings_json(settings, document.scenario, started_ns)}
+    document.env = {ENV: settings_json(reader.settings, document.scenario, started_ns)}
     document.status = "done"
     document.finished = now()
     run.save()
 
 
-def _written(reader: Reader, writer: RawWriter) -> Iterator[Records]:
-    """The log's records, each chunk of them after it was written."""
-    for chunk in reader.chunks():
-        records = to_records(*chunk, reader.settings)
-        writer.append(records.tobytes())
-        yield records
-
-
-def judge(settings: Settings, counts: Counts, packets: int) -> Verdict:
+def judge(settings: Settings, document: RunDocument, packets: int) -> Verdict:
     """The verdict of an imported run of so many packets: never better than `suspect`."""
     reasons = [NOT_LOGGED]
     if "OMIT_SYNC" in settings.flag_names:
         reasons.append(NOT_WATCHED)
+    for metric in METRICS:
+        result = document.metrics.get(metric.key(document.direction))
+        if metric.two_clocks and isinstance(result, Summary) and result.min_ns < 0:
+            reasons.append(f"and they were not in sync: {metric.formula} went down to {result.min_ns} ns")
+    counts = document.counts
     if unsent := packets - counts.sent:
         reasons.append(f"{unsent} of {packets} packets were not sent, as far as the sender's log goes")
     if not counts.received:

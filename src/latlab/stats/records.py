@@ -28,6 +28,8 @@ CLOCK_SUSPECT = 512
 """Set in the store, never by the probe: a clock was not to be trusted when this packet was on its way."""
 
 ARRIVED = REPLIED | RECEIVED
+"""A packet with one of these got to the other end."""
+
 OWN = SENT | SEND_FAILED
 """A record with one of these is a packet's own; one with neither is an extra."""
 
