@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""isochron's own program reads what we export, and prints the same numbers of it as we do."""
+"""isochron's own program reads what we export, and prints our numbers of it; and we read what it wrote."""
 
 from __future__ import annotations
 
+import base64
 import math
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from latlab.stats.records import REPLIED, TX_STAMPS_REQUESTED, Records
 from latlab.stats.stamps import STAMPS, Timescales
 from latlab.store.document import BenchFacts, Verdict
 from latlab.store.run_dir import RunDirectory
-from tests.lab.latlab_command import latlab
+from tests.lab.latlab_command import Command, latlab
 from tests.samples_maker import exchanges, lose, stream
 
 COUNT = 5_000
@@ -35,12 +38,16 @@ OURS = {
 FORMAT, LETTERS = r"%u %d %u %x %T %d %d %d %d %d %d %T %x\n", "qSSSSwstTRraB"
 
 
+def program() -> str:
+    found = shutil.which("isochron")
+    assert found, "isochron is not installed: scripts/setup system"
+    return found
+
+
 def isochron(*arguments: str | Path) -> str:
-    """What `isochron report` prints. It is in Debian since 12, and in Ubuntu since 24.04: scripts/setup system."""
-    program = shutil.which("isochron")
-    assert program, "isochron is not installed: scripts/setup system"
+    """What `isochron report` prints."""
     done = subprocess.run(
-        [program, "report", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True
+        [program(), "report", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""
     return done.stdout
@@ -136,3 +143,54 @@ def test_isochron_reads_an_imported_log_again(tmp_path: Path) -> None:
     printed = isochron("--input-file", first, "--summary")
     assert printed == isochron("--input-file", second, "--summary")
     assert_same_numbers(printed, ours(tmp_path, "show", run, "--json").json["metrics"], "up", [*OURS])
+
+
+MEASURE = """
+ip addr add 198.18.77.1/24 dev eth0
+export LD_PRELOAD={preload}
+ip netns exec peer {isochron} rcv --interface eth1 --utc-tai-offset 37 >/tmp/rcv.out 2>&1 &
+receiver=$!
+for second in 1 2 3 4 5 6 7 8 9 10; do
+    ip netns exec peer ss -ltn | grep -q ':5000 ' && break
+    sleep 1
+done
+{isochron} send --interface eth0 --client 198.18.77.2 --num-frames 100 --cycle-time 0.02 --advance-time 0.005 \\
+    --frame-size 128 --omit-sync --utc-tai-offset 37 --output-file /tmp/isochron.dat >/tmp/send.out 2>&1
+kill $receiver
+cat /tmp/rcv.out /tmp/send.out >&2
+base64 /tmp/isochron.dat
+"""
+
+
+def rx_filter(folder: Path) -> Path:
+    """The bench's 82576 stamp the receipt of PTP packets only; isochron insists on all, unless this is preloaded."""
+    library = folder / "rx_filter.so"
+    source = Path(__file__).with_name("isochron_rx_filter.c")
+    target = f"{platform.machine()}-linux-gnu.2.31"
+    argv = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-shared", "-fPIC", "-O2", str(source)]
+    subprocess.run([*argv, "-o", str(library)], check=True, timeout=120)
+    return library
+
+
+@pytest.mark.timeout(240)
+def test_we_read_what_isochron_wrote(tmp_path: Path) -> None:
+    """isochron measures between the two NICs of an emulated bench, and we import its log."""
+    script, log = tmp_path / "measure.sh", tmp_path / "isochron.dat"
+    script.write_text(MEASURE.format(preload=rx_filter(tmp_path), isochron=program()))
+    bench = Command(["bench", "shell", "hypervisor", "--", "sh", str(script)], tmp_path)
+    try:
+        assert bench.wait(200) == 0, bench.stderr
+        assert bench.wait_until_all_ended() == {}
+    finally:
+        bench.end()
+    log.write_bytes(base64.b64decode(bench.stdout))
+    run = ours(tmp_path, "import", log, "--runs", tmp_path / "runs", "--direction", "up", "--json").json["path"]
+    shown = ours(tmp_path, "show", run, "--json").json
+    assert shown["counts"]["sent"] == 100, bench.stderr
+    assert shown["counts"]["received"] + shown["counts"]["lost"] == 100
+    assert shown["metrics"]["up"]["n"] == shown["counts"]["received"] > 50
+    assert shown["metrics"]["up"]["min_ns"] > 0
+    theirs = isochron("--input-file", log, "--printf-format", FORMAT, "--printf-args", LETTERS)
+    assert theirs == ours(tmp_path, "show", run, "--printf", FORMAT, "--printf-args", LETTERS).stdout
+    ours(tmp_path, "export", run, "-f", "isochron", "-o", tmp_path / "again.dat")
+    assert (tmp_path / "again.dat").read_bytes() == log.read_bytes()
