@@ -52,6 +52,7 @@ enum record_flag {
 	RECORD_SEND_FAILED = 32,
 	RECORD_TX_STAMPS = 64,          /* transmit stamps were asked for */
 	RECORD_LATE_WAKEUP = 128,       /* w - S was more than a period */
+	/* 256 is taken: RECEIVED, of imported one-way measurements (src/latlab/stats/records.py) */
 };
 
 struct record_header {

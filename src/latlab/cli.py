@@ -13,11 +13,11 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from latlab.errors import LatlabError
+from latlab.errors import LatlabError, UsageError
 from latlab.hosts import interrupt
 
 RUNS = click.option(
@@ -27,6 +27,7 @@ BENCH = click.option("--bench", "bench_name", default="emulated", show_default=T
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the scenario: flow.period=5ms"
 )
+RETURN = click.option("--return", "way_back", is_flag=True, help="The replies' way instead of the packets' own.")
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -97,17 +98,72 @@ def list_runs(runs: Path, as_json: bool) -> None:
 @click.argument("run", default="latest")
 @RUNS
 @JSON
-def show(run: str, runs: Path, as_json: bool) -> None:
-    """Show one RUN: a path, an id or its beginning, or `latest`."""
+@click.option("--printf", "printf", metavar="FORMAT", help="One text for each packet, as `isochron report -f` has it.")
+@click.option(
+    "--printf-args", "letters", default="", metavar="LETTERS", help="What its conversions print: qSwstTRra..."
+)
+@RETURN
+def show(run: str, runs: Path, as_json: bool, printf: str | None, letters: str, way_back: bool) -> None:
+    """Show one RUN: a path, an id or its beginning, or `latest`; or its packets, with --printf."""
+    from latlab.isochron.exporting import report_text
+    from latlab.isochron.letters import parse_report
     from latlab.report import show as shown
     from latlab.report.layout import print_text
     from latlab.store.find import find_run
 
+    if printf is None and (letters or way_back):
+        raise UsageError("--printf-args and --return say how --printf prints packets", hint="give --printf FORMAT too")
+    if printf is not None and as_json:
+        raise UsageError("--json and --printf are two ways to show a run", hint="leave one of them out")
+    report = None if printf is None else parse_report(printf, letters)
     found = find_run(runs, run)
-    if as_json:
+    if report is not None:
+        for text in report_text(found, "return" if way_back else "forward", report):
+            click.echo(text, nl=False)
+    elif as_json:
         click.echo(json.dumps(shown.show_json(found), indent=1))
     else:
         print_text(shown.show_text(found), sys.stdout)
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--direction",
+    type=click.Choice(["down", "up"]),
+    default="down",
+    show_default=True,
+    help="Where its packets went: into the measured machine, or out of it.",
+)
+@RUNS
+@JSON
+def import_file(file: Path, direction: Literal["down", "up"], runs: Path, as_json: bool) -> None:
+    """Make a run of FILE, a log of isochron (isochron.dat)."""
+    from latlab.isochron.importing import import_log
+
+    run = import_log(file, runs, direction)
+    if as_json:
+        click.echo(json.dumps({"id": run.id, "path": str(run.path)}))
+    else:
+        counts = run.document.counts
+        click.echo(f"{run.path}: {counts.sent} packets sent, {counts.received} received; latlab show {run.path}")
+
+
+@cli.command()
+@click.argument("run", default="latest")
+@click.option("-f", "--format", "_format", type=click.Choice(["isochron"]), required=True, help="Whose file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@RETURN
+@RUNS
+def export(run: str, _format: str, output: Path, way_back: bool, runs: Path) -> None:
+    """Write one RUN (see `latlab show`) as a file of another program."""
+    from latlab.isochron.exporting import export_log
+    from latlab.store.find import find_run
+
+    told = export_log(find_run(runs, run), "return" if way_back else "forward", output)
+    click.echo(f"{output}: {told.packets} packets, {told.not_received} not received")
+    for remark in told.remarks():
+        click.echo(f"        {remark}", err=True)
 
 
 @cli.group()

@@ -161,3 +161,22 @@ def test_long_runs_are_summarised_with_a_stated_error() -> None:
         else:
             assert found is not None
             assert abs(found - value) <= rough.quantile_relative_error * value
+
+
+def test_a_one_way_measurement_has_its_forward_leg_and_its_losses() -> None:
+    records = exchanges(50, hardware=True)
+    lose(records, 7)
+    arrived = records["flags"] & rec.REPLIED != 0
+    records["flags"] = np.where(arrived, rec.SENT | rec.RECEIVED, rec.SENT)
+    for field in ("w2", "s2", "t2", "T2", "R2", "r2", "a2"):
+        records[field] = 0
+    records["r"][3] = 0
+    statistics = summarise([records], "down", ONE_KERNEL)
+    counts = statistics.counts
+    assert (counts.sent, counts.received, counts.replied, counts.lost) == (50, 49, 0, 1)
+    assert counts.missing == {"r": 1}
+    assert measured(statistics.metrics["down"]).n == 49
+    assert measured(statistics.metrics["down_stack_to_stack"]).n == 48
+    assert measured(statistics.metrics["down_sender_wakeup"]).n == 50
+    for key in ("round_trip", "up", "dwell", "up_send_path"):
+        assert statistics.metrics[key] == NotMeasured("measured one way only")

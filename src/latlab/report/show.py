@@ -123,7 +123,7 @@ def _counts(text: Text, document: RunDocument) -> None:
     counts = document.counts
     words = [
         f"sent {counts.sent}",
-        f"replied {counts.replied}",
+        f"replied {counts.replied}" if counts.replied or not counts.received else f"received {counts.received}",
         f"lost {counts.lost}",
         f"late {counts.late}",
         f"duplicated {counts.duplicated}",

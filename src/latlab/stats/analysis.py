@@ -20,7 +20,7 @@ from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clock
 from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder
 from latlab.stats.records import Records, StreamHeader
-from latlab.stats.stamps import Direction, Timescales
+from latlab.stats.stamps import CLAIMED, Direction, Timescales
 from latlab.stats.summary import RunStatistics, summarise
 
 Chunks = Callable[[], Iterable[Records]]
@@ -67,7 +67,7 @@ def analyse(
     """
     sampler = Sampler()
     bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count))
-    shared = "sender" in timescales and timescales["sender"] == timescales.get("reflector")
+    shared = timescales.get("sender", CLAIMED) == timescales.get("reflector") != CLAIMED
     path = (same_clock(bins) if shared else clock_path(bins)) if len(bins) else None
     known = counted(bins) if len(bins) else []
     if path is not None:

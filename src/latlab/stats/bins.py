@@ -175,7 +175,7 @@ def _reduce(records: Records, packets: int, base_ns: int) -> dict[str, Times]:
         "forward_ns": _quartile(forward),
         "back_ns": _quartile(back),
         "sent": counted(sent),
-        "lost": counted(sent & (flags & rec.REPLIED == 0)),
+        "lost": counted(sent & (flags & rec.ARRIVED == 0)),
         "duplicated": counted(flags & rec.DUPLICATED != 0),
         "reordered": counted(flags & rec.REORDERED != 0),
     }

@@ -21,8 +21,14 @@ from latlab.stats.stamps import STAMPS
 
 SENT, REPLIED, LATE, DUPLICATED, REORDERED = 1, 2, 4, 8, 16
 SEND_FAILED, TX_STAMPS_REQUESTED, LATE_WAKEUP = 32, 64, 128
+RECEIVED = 256
+"""Of an imported measurement that goes one way only: the packet arrived, as its receiver logged. The probe never sets
+it: it learns of an arrival by the reply."""
 CLOCK_SUSPECT = 512
 """Set in the store, never by the probe: a clock was not to be trusted when this packet was on its way."""
+
+ARRIVED = REPLIED | RECEIVED
+"""A packet with one of these got to the other end."""
 
 OWN = SENT | SEND_FAILED
 """A record with one of these is a packet's own; one with neither is an extra."""

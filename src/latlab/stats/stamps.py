@@ -19,6 +19,10 @@ Direction = Literal["up", "down"]
 Timescales = Mapping[Clock, str]
 """Clock -> name of the time that it shows. Two clocks with the same name were compared; one that is absent was not."""
 
+CLAIMED = "claimed"
+"""The time that clocks are said to show by a measurement that is not latlab's: one-way times are computed by it, but
+nothing is known of the clocks, and so no anomaly is the network's because of it."""
+
 ONE_KERNEL: Timescales = {"sender": "system", "reflector": "system"}
 """Sender and reflector read the same system clock (two namespaces of one machine); NIC clocks are not compared."""
 

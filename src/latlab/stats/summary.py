@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from latlab.stats import records as rec
 from latlab.stats.bins import Times
@@ -34,6 +35,10 @@ QUANTILES: dict[str, Fraction] = {
 MIN_BEYOND = 10
 BOUND_QUANTILE = Fraction(99, 100)
 CLOCKS_NOT_COMPARED = "clocks not compared"
+ONE_WAY = "measured one way only"
+
+_OF_SENDING = ("S", "w", "s", "t", "T")
+_OF_ARRIVAL = ("R", "r", "a")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,9 @@ MetricResult = Summary | NotMeasured
 class Counts:
     """Outcomes of the packets of a run. `late` packets are lost ones too: their replies came after the timeout.
 
+    `received` packets arrived without a reply, in a measurement that goes one way only; a packet is `lost` that was
+    neither replied nor received.
+
     `duplicated` and `reordered` count records that say so, late replies included. `records_dropped` are packets without
     a record, up to the last one that has one: the probe's writer could not keep up. `missing` counts, for a stamp that
     some packets carry, the packets that should carry it and do not.
@@ -80,6 +88,7 @@ class Counts:
     send_failed: int = 0
     late_wakeups: int = 0
     records_dropped: int = 0
+    received: int = 0
     missing: dict[str, int] = field(default_factory=dict)
 
 
@@ -117,9 +126,8 @@ def summarise(
         packets += len(own)
         last_seq = max(last_seq, int(own.max())) if len(own) else last_seq
         first = chunk[chunk["flags"] & rec.SENT != 0]
-        replied = first["flags"] & rec.REPLIED != 0
         for stamp in STAMPS:
-            due = np.ones(len(first), bool) if _known_without_reply(stamp.letter) else replied
+            due = _due(first["flags"], stamp.letter)
             if stamp.needs_tx_request:
                 due = due & (first["flags"] & rec.TX_STAMPS_REQUESTED != 0)
             absent = first[stamp.field] == 0
@@ -150,8 +158,7 @@ def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) 
     """
     end, start = records[STAMP[metric.end].field], records[STAMP[metric.start].field]
     sample = (records["flags"] & rec.SENT != 0) & (end != 0) & (start != 0)
-    if not (_known_without_reply(metric.end) and _known_without_reply(metric.start)):
-        sample &= records["flags"] & rec.REPLIED != 0
+    sample &= _due(records["flags"], metric.end) & _due(records["flags"], metric.start)
     values: Times = end - start
     if metric.between_machines:
         values = values - offset_ns if STAMP[metric.end].clock == "reflector" else values + offset_ns
@@ -159,9 +166,13 @@ def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) 
     return found
 
 
-def _known_without_reply(letter: str) -> bool:
-    """The sender's own stamps of the request; all others come home with the reply."""
-    return letter in ("S", "w", "s", "t", "T")
+def _due(flags: npt.NDArray[np.uint32], letter: str) -> npt.NDArray[np.bool_]:
+    """Which packets with these flags can carry the stamp: any, if it is the sender's own of the request; that of the
+    request's arrival, those that are known to have arrived; all others come home with the reply."""
+    if letter in _OF_SENDING:
+        return np.ones(len(flags), bool)
+    due: npt.NDArray[np.bool_] = flags & (rec.ARRIVED if letter in _OF_ARRIVAL else rec.REPLIED) != 0
+    return due
 
 
 def _count(chunk: Records, counts: Counts) -> None:
@@ -171,10 +182,14 @@ def _count(chunk: Records, counts: Counts) -> None:
         return int(np.count_nonzero(flags & mask))
 
     sent = flags & rec.SENT != 0
-    replied = int(np.count_nonzero(sent & (flags & rec.REPLIED != 0)))
+
+    def having_sent(mask: int) -> int:
+        return int(np.count_nonzero(sent & (flags & mask != 0)))
+
     counts.sent += int(sent.sum())
-    counts.replied += replied
-    counts.lost += int(sent.sum()) - replied
+    counts.replied += having_sent(rec.REPLIED)
+    counts.received += having_sent(rec.RECEIVED)
+    counts.lost += int(sent.sum()) - having_sent(rec.ARRIVED)
     counts.late += having(rec.LATE)
     counts.duplicated += having(rec.DUPLICATED)
     counts.reordered += having(rec.REORDERED)
@@ -186,8 +201,11 @@ def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, 
     if counts.sent == 0:
         return NotMeasured("nothing was sent")
     for letter in (metric.start, metric.end):
-        if counts.replied == 0 and not _known_without_reply(letter):
-            return NotMeasured("no replies")
+        if counts.replied == 0 and letter not in _OF_SENDING:
+            if counts.received == 0:
+                return NotMeasured("no replies")
+            if letter not in _OF_ARRIVAL:
+                return NotMeasured(ONE_WAY)
         if taken[letter] == 0:
             return NotMeasured(STAMP[letter].when_absent)
     if distribution is None:

@@ -44,7 +44,8 @@ class BenchFacts(_Part):
 
     model_config = ConfigDict(extra="allow")
 
-    kind: Literal["emulated", "local", "boards"]
+    kind: Literal["emulated", "local", "boards", "imported"]
+    """`imported`: another program's measurement, of which latlab knows no machine."""
     name: str = ""
     headline: str = ""
     accelerator: str = ""
