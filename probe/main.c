@@ -16,6 +16,7 @@ static const struct verb {
 	{ "reflect", "answer the packets of one session", verb_reflect },
 	{ "agent", "run programs on this machine for a controller, and undo its changes", agent_main },
 	{ "xdp", "attach a pinned XDP program to an interface", verb_xdp },
+	{ "now", "print this machine's clocks, read together", verb_now },
 	{ "connect", "join standard input and output to a Unix socket", connect_main },
 };
 
