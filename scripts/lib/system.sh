@@ -36,6 +36,7 @@ programs_optional() {
     cat <<LIST
 netperf netperf
 iperf3 iperf3
+ptp4l linuxptp
 ovs-vswitchd openvswitch-switch
 /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk openvswitch-switch-dpdk
 bpftool bpftool
@@ -123,15 +124,25 @@ apt_install() {
 
 # What these packages, and those that they depend on, make a service of every later start of the machine: open ports and
 # a switch that nobody asked for.
-readonly SERVICES=(netperf openvswitch-switch dpdk uuidd)
+readonly SERVICES=(netperf openvswitch-switch dpdk uuidd timemaster)
 
-services_known() { for service in "${SERVICES[@]}"; do [[ ! -e /etc/init.d/$service ]] || echo "$service"; done; }
+services_known() {
+    local service
+    for service in "${SERVICES[@]}"; do
+        [[ ! -e /etc/init.d/$service && ! -e /lib/systemd/system/$service.service ]] || echo "$service"
+    done
+}
 
 # switch_off SERVICE...
 switch_off() {
     local service
     for service; do
-        update-rc.d "$service" disable || return
+        if [[ -e /etc/init.d/$service ]]; then
+            update-rc.d "$service" disable || return
+        else
+            # Of systemd alone, whether it runs here or not.
+            deb-systemd-helper disable "$service.service" || return
+        fi
         [[ ! -d /run/systemd/system ]] || systemctl stop "$service" || return
     done
 }

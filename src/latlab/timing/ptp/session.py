@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from latlab.errors import HostError
 from latlab.hosts.host import Process
@@ -36,6 +36,7 @@ class Voice:
         self._readings: deque[Reading] = deque()
         self._clocks, self._heard_s = Clocks(), 0.0
         self._answers = Answers()
+        self._state: dict[str, Answer] = {}
         self.clock_known, self.answered = threading.Event(), threading.Event()
         self.port_state: str | None = None
         self.servo: str | None = None
@@ -83,9 +84,19 @@ class Voice:
         if answer is None:
             return
         with self._lock:
-            if reading := self._from_pmc(answer):
-                self._readings.append(reading)
+            self._state[answer.kind] = answer
+            if answer.kind == RARE_KIND:
+                self.utc_offset_s = answer.whole("currentUtcOffset")
         self.answered.set()
+
+    def say_state(self) -> None:
+        """One reading of what pmc has answered since the last call."""
+        with self._lock:
+            if any(kind in self._state for kind in KINDS):
+                reading = state_reading(self._state, self._now_ns(), self._side.name)
+                self.port_state = reading.port_state or self.port_state
+                self._readings.append(reading)
+            self._state = {}
 
     def _now_ns(self) -> int:
         """CLOCK_TAI of the host, by its latest reading and our own clock since."""
@@ -110,22 +121,25 @@ class Voice:
         grandmaster = said.identity if isinstance(said, Selected) else None
         return Reading(time_ns, name, line.program, grandmaster=grandmaster, event=line.text)
 
-    def _from_pmc(self, answer: Answer) -> Reading | None:
-        time_ns, name = self._now_ns(), self._side.name
-        if answer.kind == "PORT_DATA_SET":
-            self.port_state = answer.fields.get("portState")
-            return Reading(time_ns, name, "pmc", port_state=self.port_state)
-        if answer.kind == "TIME_STATUS_NP":
-            present = answer.fields.get("gmPresent") == "true"
-            return Reading(time_ns, name, "pmc", "master" if present else "",
-                           offset_ns=answer.whole("master_offset") if present else None,
-                           grandmaster=answer.fields.get("gmIdentity"))  # fmt: skip
-        if answer.kind == "CURRENT_DATA_SET" and (answer.whole("stepsRemoved") or 0) > 0:
-            return Reading(time_ns, name, "pmc", "master", offset_ns=answer.whole("offsetFromMaster"),
-                           path_delay_ns=answer.whole("meanPathDelay"))  # fmt: skip
-        if answer.kind == RARE_KIND:
-            self.utc_offset_s = answer.whole("currentUtcOffset")
-        return None
+
+def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Reading:
+    """What pmc's answers say together. Pure.
+
+    Only a slave has an offset. By its port's state: one of fixed roles (BMCA noop) is told of no grandmaster, and of no
+    steps to it.
+    """
+    nobody = Answer("", "", 0, {})
+    port, status, current = (state.get(kind, nobody) for kind in KINDS)
+    port_state = port.fields.get("portState")
+    follows = port_state in ("SLAVE", "UNCALIBRATED")
+    offset_ns = current.whole("offsetFromMaster")
+    return Reading(
+        time_ns, host, "pmc", "master" if follows else "",
+        offset_ns=(status.whole("master_offset") if offset_ns is None else offset_ns) if follows else None,
+        path_delay_ns=current.whole("meanPathDelay") if follows else None,
+        port_state=port_state,
+        grandmaster=status.fields.get("gmIdentity"),
+    )  # fmt: skip
 
 
 def by_lines(take: Callable[[str], None]) -> Callable[[bytes], None]:
@@ -162,6 +176,7 @@ class Asker:
                 if not self._voice.answered.wait(ANSWER_LIMIT_S):
                     self.unanswered += 1
                     break
+            self._voice.say_state()
             turn += 1
 
     def end(self) -> None:
