@@ -18,7 +18,7 @@ from latlab.errors import BenchError
 from latlab.hosts.host import Host
 from latlab.hosts.local import open_local_host
 from latlab.timing.ptp import Ptp, PtpWatch, events, obstacle, running
-from latlab.timing.ptp.nic import parse_frequency
+from latlab.timing.ptp.nic import parse_frequency, read_frequency_argv
 from latlab.timing.reading import Reading
 
 NAMES = {"hypervisor": "llt-ptp-a", "peer": "llt-ptp-b"}
@@ -86,7 +86,7 @@ def nothing_is_left(machine: Host) -> Iterator[None]:
 
 
 def frequency(machine: Host) -> float | None:
-    result = machine.run_plain(["phc_ctl", "-q", "CLOCK_REALTIME", "freq"])
+    result = machine.run_plain(read_frequency_argv("CLOCK_REALTIME"))
     return parse_frequency(result.stdout + result.stderr)
 
 

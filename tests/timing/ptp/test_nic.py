@@ -11,11 +11,13 @@ from latlab.timing.ptp.nic import (
     HELD_NS,
     LARGEST,
     RISK,
+    UNITS_PER_PPB,
     Filter,
     parse_abilities,
     parse_filter,
     parse_frequency,
     set_filter_argv,
+    set_frequency_argv,
     tx_slots,
     tx_stamps_every,
 )
@@ -65,6 +67,15 @@ def test_the_filter_is_read_as_it_is_set() -> None:
 def test_frequency() -> None:
     assert parse_frequency("phc_ctl[1.5]: clock frequency offset is -1234.500000ppb\n") == -1234.5
     assert parse_frequency("phc_ctl[1.5]: failed") is None
+
+
+@given(st.integers(-500_000 * 65, 500_000 * 65))
+def test_a_frequency_that_is_set_back_is_the_one_that_was_read(units: int) -> None:
+    read_ppb = float(f"{units / UNITS_PER_PPB:.6f}")
+    argv = set_frequency_argv("CLOCK_REALTIME", read_ppb)
+    assert argv[:5] == ["phc_ctl", "-q", "--", "CLOCK_REALTIME", "freq"]
+    # As clockadj_set_freq() does it.
+    assert int(float(argv[5]) * UNITS_PER_PPB) == units
 
 
 def test_slots() -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+UNITS_PER_PPB = 65.536
 NEEDED = ("hardware-transmit", "hardware-receive", "hardware-raw-clock")
 """What ptp4l asks of a NIC for `time_stamping hardware` (sk_get_ts_info, sk.c)."""
 
@@ -63,6 +64,21 @@ def parse_frequency(text: str) -> float | None:
     """Parts in 10^9, of what `phc_ctl CLOCK freq` prints; None when it does not say. Pure."""
     match = re.search(r"clock frequency offset is (-?[0-9]{1,12}(?:\.[0-9]{1,9})?)ppb", text)
     return float(match[1]) if match else None
+
+
+def read_frequency_argv(clock: str) -> list[str]:
+    """`clock`: a NIC, or CLOCK_REALTIME."""
+    return ["phc_ctl", "-q", "--", clock, "freq"]
+
+
+def set_frequency_argv(clock: str, frequency_ppb: float) -> list[str]:
+    """So that the same is read again. phc_ctl cuts what it is given down to the kernel's unit, 2^-16 ppm (clockadj.c):
+    a quarter of one more, away from zero, is cut off.
+    """
+    units = round(frequency_ppb * UNITS_PER_PPB)
+    given = units + math.copysign(0.25, units) if units else 0.0
+    # Without the hyphens a negative number would be an option.
+    return ["phc_ctl", "-q", "--", clock, "freq", f"{given / UNITS_PER_PPB:.6f}"]
 
 
 TX_SLOTS: Mapping[str, int] = {

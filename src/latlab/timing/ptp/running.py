@@ -15,7 +15,13 @@ from latlab.errors import BenchError
 from latlab.hosts.host import Host, Process
 from latlab.measure.programs import stop
 from latlab.timing.ptp.config import Place, phc2sys_argv, pmc_argv, ptp4l_argv, render, settings
-from latlab.timing.ptp.nic import parse_filter, parse_frequency, set_filter_argv
+from latlab.timing.ptp.nic import (
+    parse_filter,
+    parse_frequency,
+    read_frequency_argv,
+    set_filter_argv,
+    set_frequency_argv,
+)
 from latlab.timing.ptp.options import Ptp
 from latlab.timing.ptp.planning import INSTALL, Plan, Side, make_plan
 from latlab.timing.ptp.session import Asker, Voice, by_lines
@@ -214,11 +220,11 @@ def _keep_settings(side: Side, plan: Plan) -> None:
 
 
 def _keep_frequency(host: Host, clock: str) -> None:
-    result = host.run_plain(["phc_ctl", "-q", clock, "freq"])
+    result = host.run_plain(read_frequency_argv(clock))
     frequency_ppb = parse_frequency(result.stdout + result.stderr)
     if frequency_ppb is None:
         raise BenchError(
             f"{host.name}: phc_ctl does not tell the frequency of {clock}: {result.stderr.strip()}",
             hint=f"It is part of linuxptp. {INSTALL}",
         )
-    host.defer(["phc_ctl", "-q", clock, "freq", f"{frequency_ppb:.6f}"])
+    host.defer(set_frequency_argv(clock, frequency_ppb))
