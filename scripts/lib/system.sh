@@ -140,8 +140,8 @@ switch_off() {
         if [[ -e /etc/init.d/$service ]]; then
             update-rc.d "$service" disable || return
         else
-            # Of systemd alone, whether it runs here or not.
-            deb-systemd-helper disable "$service.service" || return
+            # Of systemd alone, which need not run here; the helper wants to be told that a package calls it.
+            DPKG_MAINTSCRIPT_PACKAGE=$service deb-systemd-helper disable "$service.service" || return
         fi
         [[ ! -d /run/systemd/system ]] || systemctl stop "$service" || return
     done

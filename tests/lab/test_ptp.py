@@ -131,13 +131,18 @@ def test_the_slave_follows_and_says_how_well(ends: Ends, options: Ptp) -> None:
     assert watch.plan.stamps == "software"
     assert watch.locked_after_s is not None
     states = {host: {r.port_state for r in of(found, host, "pmc")} for host in ("sender", "reflector")}
-    assert "SLAVE" in states["sender"]
+    assert states["sender"] & {"SLAVE", "UNCALIBRATED"}
     assert "MASTER" in states["reflector"] or "GRAND_MASTER" in states["reflector"]
     # One clock against itself: what is left is the method's own noise, far from any step of a clock.
     late = [abs(r.offset_ns) for r in found if r.offset_ns is not None]
     assert sorted(late)[len(late) // 2] < 5_000_000
     assert "step" not in {happened.kind for happened in events(found)}
     assert any("runs free" in (r.event or "") for r in found)
+    # The truth is 0.
+    compared = [r for r in found if (r.host, r.reference) == ("reflector", "sender")]
+    held = [abs(r.offset_ns) <= r.error_ns for r in compared if r.offset_ns is not None and r.error_ns is not None]
+    assert held
+    assert all(held)
     times = [r.time_ns for r in found]
     assert max(times) - min(times) < 10**9 * (LOOK_LIMIT_S + 100)
     assert abs(max(times) - time.time_ns()) < 60 * 10**9
@@ -167,14 +172,14 @@ def test_a_cable_that_is_pulled_is_a_fault(ends: Ends) -> None:
 
         found = gather(watch, over)
         assert watch.failure is None
-    assert {"FAULTY", "SLAVE"} <= {reading.port_state for reading in of(found, "sender", "ptp4l")} | {"SLAVE"}
+    assert "FAULTY" in {reading.port_state for reading in of(found, "sender", "ptp4l")}
 
 
 def test_never_two_on_one_port(ends: Ends) -> None:
     assert obstacle(*ends) is None
     with running(*ends, QUICK):
         words = obstacle(*ends) or ""
-        assert "ptp4l already runs on veth0 of hypervisor (process " in words
+        assert "ptp4l already runs on veth0 of peer (process " in words
         with pytest.raises(BenchError, match="already runs"), running(*ends, QUICK):
             pass
     assert obstacle(*ends) is None

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from latlab.scenario.base import Model
+from latlab.scenario.ptp import Ptp
 
 
 class Auto(Model):
@@ -40,4 +41,4 @@ class Exchange(Model):
     kind: Literal["exchange"] = "exchange"
 
 
-Timing = Annotated[Auto | Shared | KvmTsc | PtpKvm | Exchange, Field(discriminator="kind")]
+Timing = Annotated[Auto | Shared | KvmTsc | PtpKvm | Ptp | Exchange, Field(discriminator="kind")]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latlab.scenario.ptp import Ptp
 from latlab.timing.ptp.config import (
     Place,
     Role,
@@ -23,7 +24,6 @@ from latlab.timing.ptp.config import (
     seconds,
     settings,
 )
-from latlab.timing.ptp.options import Ptp
 from tests.golden import check_golden
 
 GOLDEN = Path(__file__).parent / "golden"

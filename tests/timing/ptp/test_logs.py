@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from latlab.timing.ptp.logs import Line, Lines, Offset, Selected, Transition, parse_line
 
 DATA = Path(__file__).parent / "data"
-"""Printed by linuxptp 3.1.1 and 4.2 over a veth pair: the slave's log, through a master killed and a link down."""
+"""Printed by linuxptp 3.1.1 and 4.2 over a veth pair: a slave that runs free, its master killed, its link down."""
 VERSIONS = ("3.1.1", "4.2")
 
 
@@ -44,12 +44,13 @@ def test_nothing_that_is_measured_or_changes_is_taken_for_words(version: str) ->
 def test_the_story_of_a_real_log(version: str) -> None:
     moves = [(line.said.before, line.said.after) for line in lines(version) if isinstance(line.said, Transition)]
     assert ("INITIALIZING", "LISTENING") in moves
-    assert ("UNCALIBRATED", "SLAVE") in moves
-    assert ("SLAVE", "LISTENING") in moves  # client only: it does not become a master
-    assert any(after == "FAULTY" for _, after in moves)
+    assert ("LISTENING", "UNCALIBRATED") in moves  # where a slave that runs free stays
+    assert ("UNCALIBRATED", "LISTENING") in moves  # client only: it does not become a master
+    assert ("UNCALIBRATED", "FAULTY") in moves
+    assert ("FAULTY", "LISTENING") in moves
     offsets = [line.said for line in lines(version) if isinstance(line.said, Offset)]
     assert len(offsets) >= 3
-    assert all(offset.delay_ns is not None and 0 < offset.delay_ns < 10**9 for offset in offsets)
+    assert all(offset.delay_ns is not None and 0 <= offset.delay_ns < 10**9 for offset in offsets)
 
 
 def test_offsets() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from latlab.attachment.wiring import End
 from latlab.bench.site import Address, Site
+from latlab.scenario.ptp import Ptp
 from latlab.timing.ptp import obstacle
-from latlab.timing.ptp.options import Ptp
 from latlab.timing.ptp.planning import Plan, make_plan
 from tests.canned import FACTS, CannedHost
 from tests.timing.ptp.test_nic import IGB, VETH

@@ -67,7 +67,7 @@ PORT, STATUS = "PORT_DATA_SET", "TIME_STATUS_NP"
 def state(port_state: str) -> dict[str, Answer]:
     fields = {
         PORT: {"portState": port_state},
-        STATUS: {"master_offset": "5", "gmIdentity": "525400.fffe.a10001"},
+        STATUS: {"master_offset": "5", "gmPresent": "true", "gmIdentity": "525400.fffe.a10001"},
         "CURRENT_DATA_SET": {"offsetFromMaster": "7.0", "meanPathDelay": "9.0"},
     }
     return {kind: Answer(kind, "", 1, values) for kind, values in fields.items()}
@@ -82,6 +82,20 @@ def test_one_reading_of_all_that_pmc_says() -> None:
 def test_a_master_has_no_offset() -> None:
     reading = state_reading(state("MASTER"), 1, "sender")
     assert (reading.offset_ns, reading.path_delay_ns, reading.reference) == (None, None, "")
+
+
+def test_between_peers_the_port_knows_the_delay() -> None:
+    fields = {"portState": "SLAVE", "delayMechanism": "2", "peerMeanPathDelay": "11"}
+    peers = state("SLAVE") | {PORT: Answer(PORT, "", 1, fields)}
+    assert state_reading(peers, 1, "sender").path_delay_ns == 11
+
+
+def test_a_slave_of_a_fixed_role_knows_no_grandmaster() -> None:
+    fields = {"gmPresent": "false", "gmIdentity": "its own"}
+    assert state_reading(state("SLAVE") | {STATUS: Answer(STATUS, "", 1, fields)}, 1, "sender").grandmaster is None
+    assert (
+        state_reading(state("MASTER") | {STATUS: Answer(STATUS, "", 1, fields)}, 1, "sender").grandmaster == "its own"
+    )
 
 
 def test_what_was_not_answered_is_not_there() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from latlab.timing.ptp.options import Ptp, Switch
+from latlab.scenario.ptp import Ptp, Switch
 
 Role = Literal["master", "slave"]
 Stamps = Literal["hardware", "software"]

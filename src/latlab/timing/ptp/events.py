@@ -88,7 +88,8 @@ def _masters_lost(host: str, moves: Sequence[tuple[int, Transition]]) -> list[Ha
         slaved = move.before in ("SLAVE", "UNCALIBRATED")
         if not slaved or move.event not in ("ANNOUNCE_RECEIPT_TIMEOUT_EXPIRES", "RS_MASTER", "RS_GRAND_MASTER"):
             continue
-        end_ns = next((t for t, later in moves[at + 1 :] if later.after == "SLAVE"), None)
+        # One that runs free stays UNCALIBRATED.
+        end_ns = next((t for t, later in moves[at + 1 :] if later.after in ("SLAVE", move.before)), None)
         role = " and took itself for the master" if move.after in ("MASTER", "GRAND_MASTER", "PRE_MASTER") else ""
         found.append(
             Happening("master-lost", host, start_ns, end_ns,
@@ -98,7 +99,7 @@ def _masters_lost(host: str, moves: Sequence[tuple[int, Transition]]) -> list[Ha
 
 
 def _silences(host: str, rows: Sequence[Reading]) -> list[Happening]:
-    times = [row.time_ns for row in rows if row.source == "ptp4l" and row.offset_ns is not None]
+    times = [row.time_ns for row in rows if (row.source, row.reference) == ("ptp4l", "master")]
     if len(times) < 3:
         return []
     limit_ns = max(SILENCE_NS, int(SILENT_INTERVALS * median(b - a for a, b in pairwise(times))))

@@ -13,9 +13,9 @@ from latlab.attachment.wiring import End
 from latlab.bench.site import Site
 from latlab.hosts.host import Host
 from latlab.hosts.look import Run, on_host
+from latlab.scenario.ptp import Ptp
 from latlab.timing.ptp.config import OLDEST, Role, Stamps, Version, parse_version
 from latlab.timing.ptp.nic import Abilities, parse_abilities
-from latlab.timing.ptp.options import Ptp
 from latlab.timing.ptp.others import already_on, find_daemons, steered_by, taken_port
 
 INSTALL = "Debian and Ubuntu: apt install linuxptp"

@@ -14,6 +14,8 @@ from latlab.bench.site import Site, changes_undone
 from latlab.errors import BenchError
 from latlab.hosts.host import Host, Process
 from latlab.measure.programs import stop
+from latlab.scenario.ptp import Ptp
+from latlab.timing.ptp.comparing import Comparer
 from latlab.timing.ptp.config import Place, phc2sys_argv, pmc_argv, ptp4l_argv, render, settings
 from latlab.timing.ptp.nic import (
     parse_filter,
@@ -22,7 +24,6 @@ from latlab.timing.ptp.nic import (
     set_filter_argv,
     set_frequency_argv,
 )
-from latlab.timing.ptp.options import Ptp
 from latlab.timing.ptp.planning import INSTALL, Plan, Side, make_plan
 from latlab.timing.ptp.session import Asker, Voice, by_lines
 from latlab.timing.reading import Reading
@@ -76,6 +77,7 @@ class PtpWatch:
         self.plan, self._teams = plan, teams
         self._failure: str | None = None
         self._utc_said = ""
+        self._comparer = Comparer(plan.slave.name, hardware=plan.stamps == "hardware")
         self.locked_after_s: float | None = None
         """How long the slave took to follow; None: it does not."""
 
@@ -84,7 +86,9 @@ class PtpWatch:
             team.hear_errors()
         self._compare_utc()
         found = [self._on_tai(reading) for team in self._teams for reading in team.voice.take()]
-        return sorted(found, key=lambda reading: reading.time_ns)
+        found.sort(key=lambda reading: reading.time_ns)
+        compared = [self._comparer.take(reading) for reading in found]
+        return found + [reading for reading in compared if reading]
 
     @property
     def failure(self) -> str | None:
@@ -93,9 +97,11 @@ class PtpWatch:
 
     @property
     def locked(self) -> bool:
-        """The slave's port is SLAVE, and its servo follows, if it is to."""
+        """The slave's port is SLAVE and its servo follows. One that runs free is not let: it measures, UNCALIBRATED."""
         voice = self._slave.voice
-        return voice.port_state == "SLAVE" and (self.plan.free_running or voice.servo in ("s2", "s3"))
+        if self.plan.free_running:
+            return voice.port_state in ("SLAVE", "UNCALIBRATED") and bool(voice.delay_ns)
+        return voice.port_state == "SLAVE" and voice.servo in ("s2", "s3")
 
     def wait_until_locked(self, limit_s: float) -> bool:
         """What the slave's clock goes through until then is not to be measured with. False if never: see `failure`."""

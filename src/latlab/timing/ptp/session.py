@@ -25,6 +25,8 @@ POLL_S = 0.125
 KINDS = ("PORT_DATA_SET", "TIME_STATUS_NP", "CURRENT_DATA_SET")
 RARELY, RARE_KIND = 40, "TIME_PROPERTIES_DATA_SET"
 ANSWER_LIMIT_S = 1.0
+PEER_TO_PEER = "2"
+"""delayMechanism of IEEE 1588-2019, table 21."""
 
 
 class Voice:
@@ -40,6 +42,7 @@ class Voice:
         self.clock_known, self.answered = threading.Event(), threading.Event()
         self.port_state: str | None = None
         self.servo: str | None = None
+        self.delay_ns: int | None = None
         self.utc_offset_s: int | None = None
         self.last_error = ""
 
@@ -106,7 +109,7 @@ class Voice:
     def _from_log(self, line: Line, time_ns: int) -> Reading:
         name, said = self._side.name, line.said
         if isinstance(said, Offset) and line.program == "ptp4l":
-            self.servo = said.servo
+            self.servo, self.delay_ns = said.servo, said.delay_ns
             return Reading(time_ns, name, "ptp4l", "master", offset_ns=said.offset_ns, path_delay_ns=said.delay_ns,
                            frequency_ppb=said.frequency_ppb, servo_state=said.servo)  # fmt: skip
         if isinstance(said, Offset):
@@ -132,13 +135,16 @@ def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Readi
     port, status, current = (state.get(kind, nobody) for kind in KINDS)
     port_state = port.fields.get("portState")
     follows = port_state in ("SLAVE", "UNCALIBRATED")
+    known = not follows or status.fields.get("gmPresent") == "true"
     offset_ns = current.whole("offsetFromMaster")
+    peer_to_peer = port.fields.get("delayMechanism") == PEER_TO_PEER
+    delay_ns = port.whole("peerMeanPathDelay") if peer_to_peer else current.whole("meanPathDelay")
     return Reading(
         time_ns, host, "pmc", "master" if follows else "",
         offset_ns=(status.whole("master_offset") if offset_ns is None else offset_ns) if follows else None,
-        path_delay_ns=current.whole("meanPathDelay") if follows else None,
+        path_delay_ns=delay_ns if follows else None,
         port_state=port_state,
-        grandmaster=status.fields.get("gmIdentity"),
+        grandmaster=status.fields.get("gmIdentity") if known else None,
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from latlab.scenario.fields import keys_of
-from latlab.timing.ptp.extra import OPTIONS, parse_extra
-from latlab.timing.ptp.options import Ptp
+from latlab.scenario.ptp import Ptp
+from latlab.scenario.ptp_extra import OPTIONS, parse_extra
 
 
 def test_every_option_is_a_key_of_a_scenario() -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from latlab.scenario.model import Model
-from latlab.timing.ptp.extra import parse_extra
+from latlab.scenario.base import Model
+from latlab.scenario.ptp_extra import parse_extra
 
 FASTEST, SLOWEST = -7, 6
 """2^-7 s to 2^6 s: 128 messages a second are more than any profile of IEEE 1588 has."""
