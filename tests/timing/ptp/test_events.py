@@ -113,3 +113,25 @@ def test_the_order_of_the_rows_does_not_matter_and_no_time_runs_backwards(rows: 
     times = [row.time_ns for row in rows]
     if len(set(times)) == len(times):
         assert events(list(reversed(rows))) == found
+
+
+def test_what_is_said_beside_a_fault_is_not_its_cause() -> None:
+    """As QEMU's 82576 has it, with hardware stamps."""
+    rows = [
+        *steady(0, 10),
+        said(9.5, "port 1: received SYNC without timestamp"),
+        said(9.9, "timed out while polling for tx timestamp"),
+        said(9.9, "increasing tx_timestamp_timeout may correct this issue, but it is likely caused by a driver bug"),
+        said(9.9, "port 1: send delay request failed"),
+        said(9.95, "port 1: received SYNC without timestamp"),
+        said(10, "port 1: SLAVE to FAULTY on FAULT_DETECTED (FT_UNSPECIFIED)"),
+    ]
+    (fault,) = [one for one in events(rows) if one.kind == "fault-reset"]
+    assert fault.end_ns is None
+    assert fault.sentence.endswith("and stayed so: timed out while polling for tx timestamp")
+
+
+def test_a_clock_alone_is_its_own_grandmaster_which_is_no_change() -> None:
+    follows = replace(sync(5), grandmaster="a")
+    alone = replace(said(2, "selected local clock b as best master"), grandmaster="b")
+    assert events([alone, follows, replace(sync(6), grandmaster="a")]) == []

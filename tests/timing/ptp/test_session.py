@@ -108,3 +108,10 @@ def test_kernels_that_hold_another_tai_are_told_of() -> None:
     assert utc_words(None, 0, 0) == ""
     assert utc_words(37, 0, 0).endswith("the slave's kernel 0 s")
     assert "differ by 37 s" in utc_words(37, 37, 0)
+
+
+def test_an_offset_without_a_delay_is_none_yet() -> None:
+    fields = {"offsetFromMaster": "0.0", "meanPathDelay": "0.0"}
+    early = state("UNCALIBRATED") | {"CURRENT_DATA_SET": Answer("CURRENT_DATA_SET", "", 1, fields)}
+    reading = state_reading(early, 1, "sender")
+    assert (reading.offset_ns, reading.path_delay_ns) == (None, None)

@@ -23,6 +23,8 @@ SILENT_INTERVALS = 8
 """No synchronisation for longer than both is a lost master."""
 CAUSE_NS = 2_000_000_000
 """What was said so long before a fault is taken for its cause: a transmit stamp is waited for at most that long."""
+CAUSES = ("polling for tx timestamp", "link down", "Network is down", "failed")
+"""Words of port.c, sk.c and clock.c that come with a fault; the plainest first."""
 LOCKED = ("s2", "s3")
 
 
@@ -74,7 +76,8 @@ def _faults(host: str, rows: Sequence[Reading], moves: Sequence[tuple[int, Trans
             continue
         end_ns = next((t for t, later in moves[at + 1 :] if later.before == "FAULTY" and later.after != "FAULTY"), None)
         said = [row.event for row in rows if row.event and start_ns - CAUSE_NS <= row.time_ns <= start_ns]
-        cause = next((words for words in said if "timestamp" in words or "send" in words), move.detail or move.event)
+        causes = [words for sign in CAUSES for words in reversed(said) if sign in words]
+        cause = next(iter(causes), move.detail or move.event)
         found.append(
             Happening("fault-reset", host, start_ns, end_ns,
                       f"PTP port {move.port} of the {host} was FAULTY {_for(start_ns, end_ns)}: {cause}")
@@ -138,7 +141,8 @@ def _servo(host: str, rows: Sequence[Reading]) -> list[Happening]:
 
 
 def _grandmasters(host: str, rows: Sequence[Reading]) -> list[Happening]:
-    named = [(row.time_ns, row.grandmaster) for row in rows if row.grandmaster]
+    # While it follows: a clock alone is its own grandmaster, and what the log selects is not yet what it follows.
+    named = [(row.time_ns, row.grandmaster) for row in rows if row.grandmaster and row.reference == "master"]
     return [
         Happening("grandmaster", host, time_ns, time_ns, f"the {host} changed its grandmaster from {before} to {after}")
         for (_, before), (time_ns, after) in pairwise(named)

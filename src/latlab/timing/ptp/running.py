@@ -110,9 +110,12 @@ class PtpWatch:
             if self.failure:
                 return False
             if time.monotonic() - started > limit_s:
-                state = self._slave.voice.port_state or "not known"
-                host = self.plan.slave.host.name
-                self._failure = f"ptp4l on {host} did not lock within {limit_s:g} s: its port is {state}"
+                slave = self._slave
+                slave.hear_errors()
+                state = slave.voice.port_state or "not known"
+                words = f"; it said last: {slave.voice.last_error}" if slave.voice.last_error else ""
+                name = slave.side.host.name
+                self._failure = f"ptp4l on {name} did not lock within {limit_s:g} s: its port is {state}{words}"
                 return False
             time.sleep(LOOK_S)
         self.locked_after_s = time.monotonic() - started

@@ -128,8 +128,8 @@ class Voice:
 def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Reading:
     """What pmc's answers say together. Pure.
 
-    Only a slave has an offset. By its port's state: one of fixed roles (BMCA noop) is told of no grandmaster, and of no
-    steps to it.
+    Only a slave has an offset, and only when it knows the delay: until then both are 0. A slave by its port's state:
+    one of fixed roles (BMCA noop) is told of no grandmaster, and of no steps to it.
     """
     nobody = Answer("", "", 0, {})
     port, status, current = (state.get(kind, nobody) for kind in KINDS)
@@ -139,10 +139,11 @@ def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Readi
     offset_ns = current.whole("offsetFromMaster")
     peer_to_peer = port.fields.get("delayMechanism") == PEER_TO_PEER
     delay_ns = port.whole("peerMeanPathDelay") if peer_to_peer else current.whole("meanPathDelay")
+    measured = follows and delay_ns != 0
     return Reading(
         time_ns, host, "pmc", "master" if follows else "",
-        offset_ns=(status.whole("master_offset") if offset_ns is None else offset_ns) if follows else None,
-        path_delay_ns=delay_ns if follows else None,
+        offset_ns=(status.whole("master_offset") if offset_ns is None else offset_ns) if measured else None,
+        path_delay_ns=delay_ns if measured else None,
         port_state=port_state,
         grandmaster=status.fields.get("gmIdentity") if known else None,
     )  # fmt: skip
