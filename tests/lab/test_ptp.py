@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -148,8 +148,16 @@ def test_the_slave_follows_and_says_how_well(ends: Ends, options: Ptp) -> None:
     assert abs(max(times) - time.time_ns()) < 60 * 10**9
 
 
-def test_a_master_that_dies_is_named_and_its_loss_is_in_the_readings(machine: Host, ends: Ends) -> None:
-    with running(*ends, QUICK) as watch:
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({}, "lost its PTP master"), ({"client_only": "off"}, "took itself for the master"),
+     ({"profile": "automotive", "extra": None}, "not synchronised")],
+    ids=["default", "as in the study", "automotive"],
+)  # fmt: skip
+def test_a_master_that_dies_is_named_and_its_loss_is_in_the_readings(
+    machine: Host, ends: Ends, change: dict[str, Any], words: str
+) -> None:
+    with running(*ends, QUICK.model_copy(update=change)) as watch:
         before = gather(watch, lambda found: len(of(found, "sender", "ptp4l")) >= 5)
         kill(machine, NAMES["peer"], "ptp4l")
         after = gather(watch, lambda found: "master-lost" in {happened.kind for happened in events(before + found)})
@@ -157,7 +165,8 @@ def test_a_master_that_dies_is_named_and_its_loss_is_in_the_readings(machine: Ho
         assert "ptp4l on peer ended" in watch.failure
     lost = next(one for one in events(before + after) if one.kind == "master-lost")
     assert lost.host == "sender"
-    assert lost.start_ns > before[-1].time_ns
+    assert words in lost.sentence
+    assert lost.start_ns > before[0].time_ns
 
 
 def test_a_cable_that_is_pulled_is_a_fault(ends: Ends) -> None:

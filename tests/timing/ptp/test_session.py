@@ -98,6 +98,15 @@ def test_a_slave_of_a_fixed_role_knows_no_grandmaster() -> None:
     )
 
 
+def test_an_offset_is_told_once_for_each_synchronisation() -> None:
+    """A port of a fixed role that has lost its master repeats its last one for ever."""
+    status = Answer(STATUS, "", 1, {"ingress_time": "1795284059196971400", "gmPresent": "true"})
+    now = state("SLAVE") | {STATUS: status}
+    first, again = (state_reading(now, 1, "sender", before) for before in ("5", "1795284059196971400"))
+    assert (first.offset_ns, first.path_delay_ns) == (7, 9)
+    assert (again.offset_ns, again.path_delay_ns, again.port_state) == (None, None, "SLAVE")
+
+
 def test_what_was_not_answered_is_not_there() -> None:
     only = {PORT: state("SLAVE")[PORT]}
     reading = state_reading(only, 1, "sender")

@@ -21,6 +21,8 @@ Kind = Literal["master-lost", "fault-reset", "servo", "step", "grandmaster"]
 SILENCE_NS = 2_000_000_000
 SILENT_INTERVALS = 8
 """No synchronisation for longer than both is a lost master."""
+MANY, UNKNOWN_INTERVAL_NS = 8, 1_000_000_000
+"""With no more offsets than that, their interval is taken for the longest of the profiles'."""
 CAUSE_NS = 2_000_000_000
 """What was said so long before a fault is taken for its cause: a transmit stamp is waited for at most that long."""
 CAUSES = ("polling for tx timestamp", "link down", "Network is down", "failed")
@@ -102,10 +104,11 @@ def _masters_lost(host: str, moves: Sequence[tuple[int, Transition]]) -> list[Ha
 
 
 def _silences(host: str, rows: Sequence[Reading]) -> list[Happening]:
-    times = [row.time_ns for row in rows if (row.source, row.reference) == ("ptp4l", "master")]
-    if len(times) < 3:
+    times = [row.time_ns for row in rows if row.reference == "master" and row.offset_ns is not None]
+    if not times:
         return []
-    limit_ns = max(SILENCE_NS, int(SILENT_INTERVALS * median(b - a for a, b in pairwise(times))))
+    usual_ns = median(b - a for a, b in pairwise(times)) if len(times) > MANY else UNKNOWN_INTERVAL_NS
+    limit_ns = max(SILENCE_NS, int(SILENT_INTERVALS * usual_ns))
     gaps: list[tuple[int, int | None]] = [(a, b) for a, b in pairwise(times) if b - a > limit_ns]
     if rows[-1].time_ns - times[-1] > limit_ns:
         gaps.append((times[-1], None))

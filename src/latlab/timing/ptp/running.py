@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from latlab.attachment.wiring import End
 from latlab.bench.site import Site, changes_undone
 from latlab.errors import BenchError
+from latlab.hosts import interrupt
 from latlab.hosts.host import Host, Process
 from latlab.measure.programs import stop
 from latlab.scenario.ptp import Ptp
@@ -107,6 +108,7 @@ class PtpWatch:
         """What the slave's clock goes through until then is not to be measured with. False if never: see `failure`."""
         started = time.monotonic()
         while not self.locked:
+            interrupt.check()
             if self.failure:
                 return False
             if time.monotonic() - started > limit_s:

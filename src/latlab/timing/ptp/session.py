@@ -39,6 +39,7 @@ class Voice:
         self._clocks, self._heard_s = Clocks(), 0.0
         self._answers = Answers()
         self._state: dict[str, Answer] = {}
+        self._ingress = ""
         self.clock_known, self.answered = threading.Event(), threading.Event()
         self.port_state: str | None = None
         self.servo: str | None = None
@@ -96,7 +97,9 @@ class Voice:
         """One reading of what pmc has answered since the last call."""
         with self._lock:
             if any(kind in self._state for kind in KINDS):
-                reading = state_reading(self._state, self._now_ns(), self._side.name)
+                reading = state_reading(self._state, self._now_ns(), self._side.name, self._ingress)
+                status = self._state.get("TIME_STATUS_NP")
+                self._ingress = status.fields.get("ingress_time", "") if status else self._ingress
                 self.port_state = reading.port_state or self.port_state
                 self._readings.append(reading)
             self._state = {}
@@ -125,11 +128,12 @@ class Voice:
         return Reading(time_ns, name, line.program, grandmaster=grandmaster, event=line.text)
 
 
-def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Reading:
-    """What pmc's answers say together. Pure.
+def state_reading(state: Mapping[str, Answer], time_ns: int, host: str, before: str = "") -> Reading:
+    """What pmc's answers say together. `before`: the `ingress_time` of the last synchronisation already read. Pure.
 
     Only a slave has an offset, and only when it knows the delay: until then both are 0. A slave by its port's state:
-    one of fixed roles (BMCA noop) is told of no grandmaster, and of no steps to it.
+    one of fixed roles (BMCA noop) is told of no grandmaster, and of no steps to it. When its master is lost it goes on
+    saying SLAVE and its last offset for ever: an offset is one only with another synchronisation.
     """
     nobody = Answer("", "", 0, {})
     port, status, current = (state.get(kind, nobody) for kind in KINDS)
@@ -139,7 +143,7 @@ def state_reading(state: Mapping[str, Answer], time_ns: int, host: str) -> Readi
     offset_ns = current.whole("offsetFromMaster")
     peer_to_peer = port.fields.get("delayMechanism") == PEER_TO_PEER
     delay_ns = port.whole("peerMeanPathDelay") if peer_to_peer else current.whole("meanPathDelay")
-    measured = follows and delay_ns != 0
+    measured = follows and delay_ns != 0 and status.fields.get("ingress_time") != before
     return Reading(
         time_ns, host, "pmc", "master" if follows else "",
         offset_ns=(status.whole("master_offset") if offset_ns is None else offset_ns) if measured else None,
