@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,17 @@ def test_lines_do_not_depend_on_how_they_are_cut(data: bytes, cuts: list[int]) -
 def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
     cutter = Lines()
     assert sum(len(line) for _ in range(100) for line in cutter.feed(b"x" * 1000)) > 90_000
+
+
+def test_a_slave_between_two_real_clocks() -> None:
+    """Of two emulated machines on an overloaded computer, abridged: it steps, follows, and its servo does not hold."""
+    text = (DATA / "slave-steered-3.1.1.log").read_text()
+    read = [line for line in map(parse_line, text.splitlines()) if line]
+    assert len(read) == len(text.splitlines())
+    servo = [line.said.servo for line in read if isinstance(line.said, Offset)]
+    assert [a for a, b in pairwise([*servo, ""]) if a != b][:3] == ["s0", "s1", "s2"]
+    (step,) = [line.said for line in read if isinstance(line.said, Offset) and line.said.servo == "s1"]
+    assert step.offset_ns < -500_000_000
+    moves = [(line.said.before, line.said.after, line.said.event) for line in read if isinstance(line.said, Transition)]
+    assert ("UNCALIBRATED", "SLAVE", "MASTER_CLOCK_SELECTED") in moves
+    assert ("SLAVE", "UNCALIBRATED", "SYNCHRONIZATION_FAULT") in moves
