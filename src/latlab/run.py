@@ -42,6 +42,7 @@ from latlab.store.statistics import fill
 from latlab.store.timing_log import SyncLog, from_path
 from latlab.timing.choose import compared
 from latlab.timing.reading import Watch
+from latlab.timing.said import findings
 from latlab.version import program_versions, versions
 
 _programs = functools.cache(program_versions)
@@ -388,7 +389,9 @@ def _statistics(run: RunDirectory) -> None:
     if samples is None or not samples.records:
         return
     log = SyncLog(run.path)
-    found = fill(run.document, samples, log.comparison(), passing=_stoppable)
+    flow = samples.header
+    said = findings(log.readings(), flow.start_ns + flow.count * flow.period_ns)
+    found = fill(run.document, samples, log.comparison(), said, _stoppable)
     if found.path and found.clocks.method != SHARED:
         log.append(from_path(found.path))
     log.finish()
