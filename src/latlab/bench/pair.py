@@ -103,7 +103,7 @@ def pair_site(
             # That its KVM works, the machine itself is made for; a trial guest would take its time.
             guests_under = Accelerator("kvm", "as on one machine")
             with boards_site(boards, host, say, config=f"{folder}/config", guests_under=guests_under) as site:
-                cpus = " and ".join(str(machine.spec.cpus) for machine in machines)
+                cpus = " + ".join(str(machine.spec.cpus) for machine in machines)
                 yield replace(
                     site,
                     kind="emulated",
