@@ -53,6 +53,7 @@ def test_baseline_and_a_guest_with_two_clocks(start: Start, tmp_path: Path) -> N
         assert all(found["ok"] for found in run["evidence"])
         # Without a bound there is no number between two clocks.
         assert "not_measured" in run["metrics"]["down"] or run["metrics"]["down"]["bound_ns"] > 0
+        assert (Path(run["path"]) / "logs/peer-console.log").exists()
         assert run["versions"]["kernel of the peer"] == run["versions"]["kernel of the hypervisor"]
     boots = [len({run["timescales"]["sender"], run["timescales"]["reflector"]}) for run in runs]
     assert boots == [2, 2]
