@@ -230,14 +230,16 @@ def _recorded(log: CommandLog, run: RunDirectory) -> Iterator[None]:
 
 @contextmanager
 def _watched(site: Site, run: RunDirectory, taken: Taken) -> Iterator[None]:
-    """What the hypervisor's kernel says while the run goes on is kept, and judged."""
-    before = site.console()
+    """What the bench's kernels say while the run goes on is kept, and judged."""
+    consoles = {"hypervisor": site.console} | ({"peer": site.peer_console} if site.peer_console else {})
+    before = {host: console() for host, console in consoles.items()}
     try:
         yield
     finally:
-        new = said_since(before, site.console())
-        write_text(run.log("hypervisor-console.log"), new)
-        taken.trouble += [f"hypervisor's kernel: {line}" for line in kernel_trouble(new)]
+        for host, console in consoles.items():
+            new = said_since(before[host], console())
+            write_text(run.log(f"{host}-console.log"), new)
+            taken.trouble += [f"{host}'s kernel: {line}" for line in kernel_trouble(new)]
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_peer_gets_its_address_and_both_nics_are_up() -> None:
     hypervisor, peer = board("hypervisor", "eth1"), board("peer", "eth2", flags="UP LOWER_UP")
     site = configure(hypervisor, peer, BENCH)
-    assert hypervisor.afterwards == ["ip link set dev eth1 down"]
+    assert hypervisor.afterwards == [f"rm -rf /tmp/latlab-{FACTS.id}-files", "ip link set dev eth1 down"]
     assert [line.split()[3] for line in peer.afterwards] == ["del", "del"], "it was up, and stays so"
     assert "ip -4 addr add 198.18.77.2/24 dev eth2" in peer.asked
     assert (site.nic, site.peer_nic, site.kind) == ("eth1", "eth2", "boards")

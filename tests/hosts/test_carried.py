@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from latlab.bench.site import changes_undone
 from latlab.errors import HostError
 from latlab.hosts.carried import Carried
 from latlab.hosts.host import Host
@@ -42,6 +43,17 @@ def test_it_is_gone_with_the_agent_however_that_ends(yard: Yard, tmp_path: Path)
         end(host)
         yard.host("next")
         assert eventually(partial(_gone, there.parent))
+
+
+def test_it_outlives_what_is_undone_of_a_point(host: Host, tmp_path: Path) -> None:
+    """The next point's guest boots from it too."""
+    file = tmp_path / "a"
+    file.write_text("x")
+    carried = Carried(host)
+    with changes_undone(host):
+        there = carried(file)
+    assert there.exists()
+    assert carried(file) == there
 
 
 def _gone(path: Path) -> bool:

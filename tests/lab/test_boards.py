@@ -151,7 +151,7 @@ def test_the_doctor_looks_and_leaves_nothing(start: Start, boards: Boards, serve
     command = start("doctor", str(boards.folder / "bench.yaml"), "--json", env=boards.environment)
     command.wait()
     (bench,) = command.json["benches"]
-    assert os.uname().release in bench["about"]
+    assert os.uname().release in bench["about"], bench["attachments"]["baseline"]
     whats = [m["what"] for m in bench["attachments"]["tap-bridge"]["missing"]]
     assert "hypervisor's NIC enp3s0" in whats
     assert "peer's NIC enp4s0" in whats

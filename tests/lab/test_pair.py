@@ -51,7 +51,9 @@ def test_baseline_and_a_guest_with_two_clocks(start: Start, tmp_path: Path) -> N
         assert run["verdict"]["value"] != "invalid", run["verdict"]
         assert (run["n"], run["lost"]) == (100, 0)
         assert all(found["ok"] for found in run["evidence"])
-        assert run["metrics"]["down"]["not_measured"] == "clocks not compared"
+        # Without a bound there is no number between two clocks.
+        assert "not_measured" in run["metrics"]["down"] or run["metrics"]["down"]["bound_ns"] > 0
+        assert (Path(run["path"]) / "logs/peer-console.log").exists()
         assert run["versions"]["kernel of the peer"] == run["versions"]["kernel of the hypervisor"]
     boots = [len({run["timescales"]["sender"], run["timescales"]["reflector"]}) for run in runs]
     assert boots == [2, 2]

@@ -29,17 +29,19 @@ IN_USE = "/run/latlab/board-in-use"
 @contextmanager
 def boards_site(
     bench: BoardsBench, on: Host, say: Callable[[str], None], *, config: str | None = None,
-    guests_under: Accelerator | None = None,
+    limit_s: float = 0, guests_under: Accelerator | None = None,
 ) -> Iterator[Site]:  # fmt: skip
-    """The bench, inside the block. `on` is where ssh runs, `config` what it reads in the place of the user's own.
-    `guests_under` is known of machines of ours, and tried on others.
+    """The bench, inside the block. `on` is where ssh runs.
+
+    Of machines of ours it is known what ssh reads in the place of the user's `config`, that their ssh servers may need
+    `limit_s` to start, and what `guests_under` there run under; on others that is tried.
 
     HostError for a board that cannot be reached, BenchError for one that cannot be measured with; both name it.
     """
     with ExitStack() as stack:
         hosts = []
         for name, board in (("hypervisor", bench.hypervisor), ("peer", bench.peer)):
-            host = open_ssh_host(on, name, SshTarget(board.ssh, config=config))
+            host = open_ssh_host(on, name, SshTarget(board.ssh, config=config), limit_s=limit_s)
             stack.callback(host.close)
             for recovered in host.facts.recovered:
                 say(f"{name}, after a crash: {recovered}")
@@ -80,6 +82,7 @@ def configure(hypervisor: Host, peer: Host, bench: BoardsBench, guests_under: Ac
         guest_kernel=kernel,
         addresses=addresses,
         console=lambda: _kernel_messages(hypervisor),
+        peer_console=lambda: _kernel_messages(peer),
         cable=cable,
         headline=f"2 machines · {cable} · kernels {hypervisor.facts.kernel} and {peer.facts.kernel} · "
         f"guests under {accelerator.name} ({accelerator.reason})",

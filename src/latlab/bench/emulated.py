@@ -89,7 +89,9 @@ def load_later_modules(hypervisor: Host) -> Process:
 
 def wait_for_modules(loads: Process) -> None:
     if loads.wait(MODULES_LIMIT_S):
-        raise BenchError(f"hypervisor: its kernel lacks a module: {loads.stderr.strip()}", hint="scripts/setup kernel")
+        raise BenchError(
+            f"{loads.host_name}: its kernel lacks a module: {loads.stderr.strip()}", hint="scripts/setup kernel"
+        )
 
 
 def configure(machine: Machine, kernel: Kernel, addresses: AddressPlan) -> Site:

@@ -31,6 +31,7 @@ TOOLS = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "dropbear": "d
 """What the bench needs of this machine beside QEMU, and the package of it."""
 
 MANAGEMENT_NIC = "mgmt0"
+SSH_LIMIT_S = 30
 HOME = "/root"
 
 
@@ -91,6 +92,10 @@ def pair_site(
         _make_keys(host, folder)
         machines = start_machines(host, specs(bench, kernel, accelerator, folder))
         try:
+            # In this order: the 82576 is eth0, as on one machine. Both machines at once.
+            drivers = [machine.host.start(["modprobe", "-a", "igb", "virtio_net"]) for machine in machines]
+            for loading in drivers:
+                emulated.wait_for_modules(loading)
             loads = emulated.load_later_modules(machines[0].host)
             ports = {machine.spec.name: _serve_ssh(machine, folder) for machine in machines}
             emulated.wait_for_modules(loads)
@@ -102,13 +107,16 @@ def pair_site(
             )
             # That its KVM works, the machine itself is made for; a trial guest would take its time.
             guests_under = Accelerator("kvm", "as on one machine")
-            with boards_site(boards, host, say, config=f"{folder}/config", guests_under=guests_under) as site:
-                cpus = " and ".join(str(machine.spec.cpus) for machine in machines)
+            with boards_site(
+                boards, host, say, config=f"{folder}/config", limit_s=SSH_LIMIT_S, guests_under=guests_under
+            ) as site:
+                cpus = " + ".join(str(machine.spec.cpus) for machine in machines)
                 yield replace(
                     site,
                     kind="emulated",
                     carrier=host,
                     console=machines[0].console,
+                    peer_console=machines[1].console,
                     cable=f"82576 <-> 82576 of two machines under {accelerator}",
                     headline=f"2 machines · {cpus} CPUs ({accelerator}) · 82576 <-> 82576 · "
                     f"kernel {site.hypervisor.facts.kernel}",
@@ -130,10 +138,8 @@ def _make_keys(host: Host, folder: str) -> None:
 
 
 def _serve_ssh(machine: Machine, folder: str) -> int:
-    """The machine's NICs get their names, and it an ssh server. The port of loopback that leads to it."""
+    """Starts an ssh server in the machine: the port of this machine's loopback that leads to it."""
     host = machine.host
-    host.run(["modprobe", "igb"])  # first: its NIC is eth0, as on one machine
-    host.run(["modprobe", "virtio_net"])
     name = next(
         n["ifname"] for n in json.loads(host.run(["ip", "-j", "link", "show"])) if n["address"] == MANAGEMENT_MAC
     )

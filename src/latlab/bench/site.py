@@ -91,6 +91,8 @@ class Site:
     addresses: AddressPlan
     console: Callable[[], str]
     """What the hypervisor's kernel has said so far."""
+    peer_console: Callable[[], str] | None = None
+    """The same of the peer's kernel, where that is another one."""
     name: str = ""
     cable: str = ""
     """What is between the two NICs: runs over different cables are never put into one table."""

@@ -25,6 +25,7 @@ from latlab.hosts.relay import RelayStream
 from latlab.hosts.ssh import open_ssh_host
 
 BOOT_LIMIT_S = 60
+FIRST_LOOK_S, LAST_LOOK_S = 0.02, 0.5
 EARLY_DEATH_LINES = 6
 NO_ANSWER_HINT = (
     "It has to ask for an address on its first NIC by DHCP, and to run an ssh server there. "
@@ -146,11 +147,13 @@ class Machine:
         return open_ssh_host(self._on, spec.name, login, log=log, limit_s=limit_s, alive=lambda: self.running)
 
     def _wait_for_sockets(self) -> None:
-        limit = time.monotonic() + BOOT_LIMIT_S
+        limit, pause_s = time.monotonic() + BOOT_LIMIT_S, FIRST_LOOK_S
         while self._on.run_plain(["test", "-S", f"{self.folder}/qmp.sock"]).exit_code:
             if not self.running or time.monotonic() > limit:
                 raise GuestError("QEMU did not come up")
-            time.sleep(0.02)
+            time.sleep(pause_s)
+            # On an emulated host of one CPU each look takes time from what is looked for.
+            pause_s = min(2 * pause_s, LAST_LOOK_S)
 
     def _why(self, otherwise: str) -> str:
         """Why it did not start: QEMU's own last words, or else the console's."""

@@ -13,12 +13,14 @@ COPY_LIMIT_S = 300
 
 
 class Carried:
-    """What `Host.bring` does for a host over a network. The folder there goes with the host's agent."""
+    """What `Host.bring` does for a host over a network."""
 
     def __init__(self, host: Host) -> None:
+        """Makes the folder there: it is removed with what is deferred now, and not with what is when a file comes."""
         self._host = host
         self._folder = f"/tmp/latlab-{host.facts.id}-files"
         self._there: set[str] = set()
+        host.change(["mkdir", "-m", "700", self._folder], undo=["rm", "-rf", self._folder])
 
     def __call__(self, path: Path) -> Path:
         """Where the file is on the host. HostError when it cannot be put there, or is not the same there."""
@@ -29,8 +31,6 @@ class Carried:
         digest = hashlib.sha256(data).hexdigest()
         target = f"{self._folder}/{digest[:16]}"
         if digest not in self._there:
-            if not self._there:
-                self._host.change(["mkdir", "-m", "700", self._folder], undo=["rm", "-rf", self._folder])
             self._host.run(["dd", f"of={target}", "bs=64k", "status=none"], feed=data, timeout_s=COPY_LIMIT_S)
             if self._host.run(["sha256sum", target]).split()[0] != digest:
                 raise HostError(self._host.name, f"{path.name} did not arrive whole in {self._folder}")

@@ -52,7 +52,8 @@ class OverSsh(OnlyLooking):
 @contextmanager
 def looking(name: str, target: SshTarget) -> Iterator[OverSsh]:
     """A machine to look at, inside the block. HostError says why it cannot be reached."""
-    with tempfile.TemporaryDirectory(prefix="latlab-look-") as folder:
+    # Not where TMPDIR says: the path of a socket has 107 characters at most.
+    with tempfile.TemporaryDirectory(prefix="latlab-look-", dir="/tmp") as folder:
         options = ssh_command(target, folder, patience_s=MOST_PATIENCE_S, says_so=True)
         try:
             master = subprocess.Popen(
