@@ -10,24 +10,24 @@ import functools
 import json
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from latlab import attachment
 from latlab.attached import SetUp, Standing
-from latlab.attachment.wiring import End, Evidence, Finding, Wiring, judge, judge_facts
+from latlab.attachment.wiring import End, Evidence, Wiring, judge, judge_facts
 from latlab.bench import snapshot
 from latlab.bench.site import Site, link
 from latlab.ends import load_ends, timescales, write_text
-from latlab.errors import HostError, LatlabError, UndoError
+from latlab.errors import LatlabError, UndoError
 from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
 from latlab.load import BulkTraffic, running_between
 from latlab.measure import netperf, ping, probe
-from latlab.measure.verdict import Outcome, judge_run, kernel_trouble, said_since
+from latlab.measure.verdict import Outcome, judge_run
 from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
@@ -40,10 +40,10 @@ from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import clock_reasons
 from latlab.store.statistics import fill
 from latlab.store.timing_log import SyncLog, from_path
-from latlab.timing.choose import compared
 from latlab.timing.reading import Watch
 from latlab.timing.said import findings
 from latlab.version import program_versions, versions
+from latlab.watched import Taken, clocks_watched, guest_watched, hypervisor_watched, way_watched
 
 _programs = functools.cache(program_versions)
 """Asked once for each host: programs do not change while we look."""
@@ -57,18 +57,6 @@ class Progress(Protocol):
 
     def doing(self, text: str, done: int = 0, of: int = 0) -> None:
         """Something is under way."""
-
-
-@dataclass
-class Taken:
-    """What a measurement brought home, for the verdict."""
-
-    probe: probe.ProbeResult | None = None
-    warm: bool = True
-    findings: list[Finding] = field(default_factory=list)
-    load_failure: str | None = None
-    load_shortfall: str | None = None
-    trouble: list[str] = field(default_factory=list)
 
 
 def run_point(
@@ -111,14 +99,14 @@ def run_point(
 def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress: Progress, standing: Standing) -> None:
     """From a bench that is up to raw samples on disk; every change is deferred for undoing before it is made."""
     with ExitStack() as stack:
-        stack.enter_context(_watched(site, run, taken))
+        stack.enter_context(hypervisor_watched(site, run, taken))
         ready = _set_up(point, site, run, progress, standing)
-        stack.enter_context(_guest_watched(ready, run, taken))
-        stack.enter_context(_way_watched(point, ready, taken))
+        stack.enter_context(guest_watched(ready, run, taken))
+        stack.enter_context(way_watched(point, ready, taken))
         app, peer = ready.app, ready.peer
         sender, reflector = (app, peer) if point.flow.direction == "up" else (peer, app)
         run.document.timescales = dict(timescales(sender, reflector))
-        clocks = stack.enter_context(_clocks_watched(point, site, run, sender, reflector, taken))
+        clocks = stack.enter_context(clocks_watched(point, site, run, sender, reflector, taken))
 
         # Before any load flows, the counters can only be moved by our own packets.
         cold = _evidence(point, ready)
@@ -226,64 +214,6 @@ def _recorded(log: CommandLog, run: RunDirectory) -> Iterator[None]:
             raise store_error(log.failure, run.commands, "writing")
     finally:
         log.to(None)
-
-
-@contextmanager
-def _watched(site: Site, run: RunDirectory, taken: Taken) -> Iterator[None]:
-    """What the bench's kernels say while the run goes on is kept, and judged."""
-    consoles = {"hypervisor": site.console} | ({"peer": site.peer_console} if site.peer_console else {})
-    before = {host: console() for host, console in consoles.items()}
-    try:
-        yield
-    finally:
-        for host, console in consoles.items():
-            new = said_since(before[host], console())
-            write_text(run.log(f"{host}-console.log"), new)
-            taken.trouble += [f"{host}'s kernel: {line}" for line in kernel_trouble(new)]
-
-
-@contextmanager
-def _clocks_watched(
-    point: Point, site: Site, run: RunDirectory, sender: End, reflector: End, taken: Taken
-) -> Iterator[Watch]:
-    """The clocks of both ends are compared while the run goes on; the method, and why not a better one, are noted."""
-    with compared(site, sender, reflector, point.timing) as (method, watch, refused):
-        run.document.timing.method = method
-        if refused:
-            run.document.env["timing"] = {kind: f"not used: {reason}" for kind, reason in refused.items()}
-        yield watch
-        if watch.failure:
-            taken.trouble.append(f"timing {method}: {watch.failure}")
-
-
-@contextmanager
-def _guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[None]:
-    """The same for the measured guest's kernel."""
-    if ready.machine is None:
-        yield
-        return
-    try:
-        yield
-    finally:
-        now = ready.machine.kernel_messages()
-        new, ready.heard = said_since(ready.heard, now), now
-        write_text(run.log("guest-console.log"), new)
-        taken.trouble += [f"guest's kernel: {line}" for line in kernel_trouble(new)]
-
-
-@contextmanager
-def _way_watched(point: Point, ready: SetUp, taken: Taken) -> Iterator[None]:
-    """What the attachment's own program said last, if it has one and something is wrong; asked before it is ended."""
-    ways = attachment.KINDS[point.attachment.kind]
-    well = False
-    try:
-        yield
-        well = all(finding.ok for finding in taken.findings)
-    finally:
-        if not well and hasattr(ways, "last_words"):
-            with suppress(HostError):  # what went wrong first is what the user must know
-                words: str = ways.last_words(ready.site, ready.wiring)
-                taken.trouble.append(f"the attachment's log ends with: {' | '.join(words.splitlines())}")
 
 
 def _failed(run: RunDirectory, taken: Taken, status: Any, reason: str) -> None:

@@ -35,10 +35,8 @@ def thinned(readings: Iterable[Reading]) -> Iterator[Reading]:
             or _state(reading) != _state(before)
             or reading.time_ns - before.time_ns >= THIN_NS
         ):
+            last[reading.host, reading.source] = replace(reading, event=None)
             yield reading
-        else:
-            continue
-        last[reading.host, reading.source] = replace(reading, event=None)
 
 
 def _state(reading: Reading) -> tuple[object, ...]:
