@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fuzzes the reader of isochron's logs: python -m fuzz.isochron [EXECUTIONS [SEED]]   (default 200,000; a minute).
+"""Fuzzes the reader of isochron's logs: python -m fuzz.isochron [EXECUTIONS [SEED]]   (default 100,000; some minutes).
 
 A log is changed at random, most often where its numbers are, cut or made longer, and then imported up to its
 statistics and its printed letters. Whatever it is by then, there are numbers or one StoreError that names the file, in
@@ -19,11 +19,11 @@ import traceback
 from pathlib import Path
 
 from latlab.errors import StoreError
-from latlab.isochron.convert import to_records, to_slots
+from latlab.isochron.convert import header_of, to_records, to_slots
 from latlab.isochron.dat import Reader
 from latlab.isochron.importing import TIMESCALES
 from latlab.isochron.letters import parse_report
-from latlab.stats.summary import summarise
+from latlab.stats.analysis import analyse
 from tests.isochron.logs import whole
 
 FINDINGS = Path(__file__).parent / "findings"
@@ -68,7 +68,8 @@ def tried(path: Path) -> str:
         for chunk in reader.chunks():
             chunks.append(to_records(*chunk, reader.settings))
             REPORT.text(*to_slots(chunks[-1], "forward", reader.settings), reader.settings)
-        counts = summarise(chunks, "up", TIMESCALES).counts
+        header = header_of(reader.settings, reader.packets, 0)
+        counts = analyse(lambda: iter(chunks), header, "up", TIMESCALES).statistics.counts
         assert counts.received + counts.lost == counts.sent <= reader.packets
         return "read"
     except StoreError as error:
@@ -105,4 +106,4 @@ def main(executions: int, seed: int) -> int:
 
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(main(numbers[0] if numbers else 200_000, numbers[1] if len(numbers) > 1 else random.getrandbits(32)))
+    sys.exit(main(numbers[0] if numbers else 100_000, numbers[1] if len(numbers) > 1 else random.getrandbits(32)))
