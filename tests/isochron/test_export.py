@@ -16,6 +16,7 @@ from latlab.isochron.importing import import_log
 from latlab.isochron.letters import parse_report
 from latlab.stats import records as rec
 from latlab.stats.records import Records
+from latlab.stats.stamps import ONE_KERNEL
 from latlab.store.document import BenchFacts
 from latlab.store.run_dir import RunDirectory
 from tests.isochron.logs import whole
@@ -29,6 +30,7 @@ def make(tmp_path: Path) -> Make:
     """A run with these samples, or with none."""
 
     def made(records: Records | None) -> RunDirectory:
+        """Of two ends in one kernel."""
         run = RunDirectory.create(
             tmp_path / "runs", slug="x", scenario="x", point={}, point_id="abcdef", attachment="baseline", load="none",
             bench=BenchFacts(kind="local"),
@@ -37,6 +39,7 @@ def make(tmp_path: Path) -> Make:
             with run.raw_writer() as writer:
                 writer.append(stream(records))
         run.close()
+        run.document.timescales = dict(ONE_KERNEL)
         return run
 
     return made
@@ -68,6 +71,10 @@ def test_outcomes_are_counted_as_isochron_counts_them(make: Make, tmp_path: Path
 
 def test_a_run_without_a_flaw_needs_no_remark(make: Make, tmp_path: Path) -> None:
     run = make(exchanges(4, hardware=True))
+    run.document.timescales = {}
+    (remark,) = export_log(run, "forward", tmp_path / "out.dat").remarks()
+    assert "the ends' clocks are as they were read" in remark
+    run.document.timescales = dict(ONE_KERNEL)
     assert export_log(run, "forward", tmp_path / "out.dat").remarks() == []
     assert export_log(run, "return", tmp_path / "out.dat").remarks() == []
 

@@ -29,6 +29,8 @@ class Exported:
     """Without one of s, t and T, or not received: `isochron report --summary` leaves these out."""
     unknown: int = 0
     """Without a record: their slots have a number and nothing else, since isochron's report ends at a gap."""
+    two_clocks: bool = False
+    """Sender and reflector read clocks of their own."""
 
     def remarks(self) -> list[str]:
         """What a user of the log should know beforehand."""
@@ -40,6 +42,10 @@ class Exported:
             )
         if self.unknown:
             told.append(f"{self.unknown} packets have no record: their slots are empty but for the number")
+        if self.two_clocks:
+            told.append(
+                "the ends' clocks are as they were read: their offset is in every time from one end to the other"
+            )
         return told
 
 
@@ -49,7 +55,8 @@ def export_log(run: RunDirectory, leg: LegName, path: Path) -> Exported:
     packets = _count(samples)
     if not packets:
         raise StoreError(f"{run.path} has no packets to export")
-    told = Exported(packets)
+    scales = run.document.timescales
+    told = Exported(packets, two_clocks="sender" not in scales or scales["sender"] != scales.get("reflector"))
     with Writer(path, packets, settings).writing() as writer:
         due = 0
         for sent, received in _slots(samples, leg, settings):
