@@ -23,7 +23,9 @@ from latlab.hosts import interrupt
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of the runs."
 )
-BENCH = click.option("--bench", "bench_name", default="emulated", show_default=True, help="emulated, local, or a file.")
+BENCH = click.option(
+    "--bench", "bench_name", default="emulated", show_default=True, help="emulated, emulated-pair, local, or a file."
+)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the scenario: flow.period=5ms"
 )

@@ -79,6 +79,19 @@ def test_a_peer_that_is_gone_while_packets_flow_is_named_and_the_rest_is_kept(st
 
 
 @pytest.mark.timeout(60)
+def test_nothing_is_left_of_it_when_the_controller_is_killed(start: Start, tmp_path: Path) -> None:
+    command = begin(start, tmp_path, LONG)
+    peer = command.wait_for_process("qemu-system", "-name peer")
+    words = Path(f"/proc/{peer}/cmdline").read_text().split("\0")
+    (cable,) = (word for word in words if word.startswith("dgram,"))
+    folder = Path(cable.partition("local.path=")[2].partition(",")[0]).parent
+    assert (folder / "known_hosts").exists()
+    os.kill(command.process.pid, signal.SIGKILL)
+    assert command.wait_until_all_ended() == {}
+    assert not folder.exists()
+
+
+@pytest.mark.timeout(60)
 def test_it_is_not_kept_up(start: Start) -> None:
     command = start("bench", "up", "--bench", "emulated-pair")
     assert command.wait() == 4
