@@ -128,6 +128,12 @@ def test_a_master_that_is_no_end_of_the_flow() -> None:
     assert obstacle(site, guest, reflector) is None
 
 
+def test_in_a_guest_of_latlabs_own_there_is_another_way() -> None:
+    site, _, reflector = two()
+    guest = end(CannedHost({"sh -c 'command -v \"$0\"' ptp4l": 1}, name="guest"))
+    assert "use kvm-tsc or ptp-kvm" in (obstacle(site, guest, reflector) or "")
+
+
 def test_looking_changes_nothing() -> None:
     site, sender, reflector = two()
     obstacle(site, sender, reflector)
