@@ -67,6 +67,7 @@ def test_another_master(master: Any, name: str) -> None:
 def test_one_kernels_clock_is_never_steered_by_itself() -> None:
     found = plan(two(same=True))
     assert found.free_running
+    assert found.stamps == "software"
     assert any("runs free" in note for note in found.notes)
 
 
