@@ -47,7 +47,10 @@ class Ptp(Model):
         default=0, ge=0, le=127, description="domainNumber: clocks of another domain are not listened to"
     )
     log_sync_interval: int | None = Field(
-        default=None, ge=FASTEST, le=SLOWEST, description="logSyncInterval, log2 of seconds; none: -3 (8 a second)"
+        default=None,
+        ge=FASTEST,
+        le=SLOWEST,
+        description="logSyncInterval, log2 of seconds; none: -3 (8 a second), software: 0",
     )
     log_announce_interval: int | None = Field(
         default=None, ge=FASTEST, le=SLOWEST, description="logAnnounceInterval, log2 of seconds; none: 0 (1 a second)"
@@ -56,7 +59,7 @@ class Ptp(Model):
         default=None,
         ge=FASTEST,
         le=SLOWEST,
-        description="logMinDelayReqInterval and logMinPdelayReqInterval; none: -3, automotive: 0",
+        description="logMinDelayReqInterval and logMinPdelayReqInterval; none: -3, software and automotive: 0",
     )
     socket_priority: int = Field(
         default=0, ge=0, le=15, description="SO_PRIORITY of PTP's packets, which mqprio and taprio map to a queue"

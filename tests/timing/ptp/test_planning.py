@@ -67,6 +67,7 @@ def test_another_master(master: Any, name: str) -> None:
 def test_one_kernels_clock_is_never_steered_by_itself() -> None:
     found = plan(two(same=True))
     assert found.free_running
+    assert found.stamps == "software"
     assert any("runs free" in note for note in found.notes)
 
 
@@ -126,6 +127,12 @@ def test_a_master_that_is_no_end_of_the_flow() -> None:
     guest = end(CannedHost(PRESENT | {"ethtool -T eth0": VETH}, name="guest"))
     assert "the hypervisor is no end of this flow" in (obstacle(site, guest, reflector, Ptp(master="hypervisor")) or "")
     assert obstacle(site, guest, reflector) is None
+
+
+def test_in_a_guest_of_latlabs_own_there_is_another_way() -> None:
+    site, _, reflector = two()
+    guest = end(CannedHost({"sh -c 'command -v \"$0\"' ptp4l": 1}, name="guest"))
+    assert "use kvm-tsc or ptp-kvm" in (obstacle(site, guest, reflector) or "")
 
 
 def test_looking_changes_nothing() -> None:

@@ -2,8 +2,9 @@
 """ptp4l's configuration for each role, and the command lines of linuxptp's programs. Pure.
 
 The automotive profile is linuxptp's own configs/automotive-master.cfg and automotive-slave.cfg; the default one is
-linuxptp's default.cfg with eight synchronisations a second, over Ethernet. Names differ between versions: before 4.0
-clientOnly was slaveOnly, serverOnly was masterOnly, and there was no read-only socket (config.c of v3.1.1 and v4.0).
+linuxptp's default.cfg over Ethernet, with eight synchronisations a second where the NICs stamp. Names differ between
+versions: before 4.0 clientOnly was slaveOnly, serverOnly was masterOnly, and there was no read-only socket (config.c
+of v3.1.1 and v4.0).
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def settings(options: Ptp, role: Role, version: Version, stamps: Stamps, place: 
         "fault_reset_interval": str(options.fault_reset_interval),
         "tx_timestamp_timeout": str((options.tx_timestamp_timeout_ns or 10_000_000) // 1_000_000),
     }
-    found |= _intervals(options, role, automotive)
+    found |= _intervals(options, role, stamps)
     if options.bmca != "profile":
         found["BMCA"] = options.bmca
     for name, switch in (
@@ -141,9 +142,13 @@ def settings(options: Ptp, role: Role, version: Version, stamps: Stamps, place: 
     return found
 
 
-def _intervals(options: Ptp, role: Role, automotive: bool) -> dict[str, str]:
-    sync = -3 if options.log_sync_interval is None else options.log_sync_interval
-    delay = (0 if automotive else -3) if options.log_delay_interval is None else options.log_delay_interval
+def _intervals(options: Ptp, role: Role, stamps: Stamps) -> dict[str, str]:
+    automotive = options.profile == "automotive"
+    # With software stamps linuxptp's own: at 8 a second its servo takes 40 s to begin, and its check of the clock's
+    # rate (clockcheck.c) takes a message that waited 25 ms for a CPU for a clock that jumped.
+    usual = -3 if stamps == "hardware" else 0
+    sync = (-3 if automotive else usual) if options.log_sync_interval is None else options.log_sync_interval
+    delay = (0 if automotive else usual) if options.log_delay_interval is None else options.log_delay_interval
     found = {
         "logSyncInterval": str(sync),
         "logAnnounceInterval": str(options.log_announce_interval or 0),

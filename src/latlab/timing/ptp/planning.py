@@ -73,7 +73,9 @@ def make_plan(site: Site, sender: End, reflector: End, options: Ptp) -> Plan | s
     for side in sides:
         if reason := _disturbed(side, options, steered=side.role == "slave" and not same_clock):
             return reason
-    stamps = choose_stamps(options, site.kind, [(side.end, _abilities(side.end)) for side in sides])
+    stamps = choose_stamps(
+        options, site.kind, [(side.end, _abilities(side.end)) for side in sides], same_clock=same_clock
+    )
     if not isinstance(stamps, tuple):
         return stamps
     notes = [stamps[1], *_clock_notes(sides[1], same_clock)]
@@ -106,7 +108,9 @@ def _version(host: Host) -> Version | str:
         return f"ptp4l needs root on {host.name}"
     for program in ("ptp4l", "pmc"):
         if not host.has(program):
-            return f"{program} is not installed on {host.name}; {INSTALL}"
+            # The guest that latlab makes holds what latlab starts in every one, and no daemons.
+            instead = "; a guest that latlab made has none: use kvm-tsc or ptp-kvm" if host.name == "guest" else ""
+            return f"{program} is not installed on {host.name}; {INSTALL}{instead}"
     printed = run(["ptp4l", "-v"])
     version = parse_version(printed.stdout or printed.stderr)
     if version is None:
@@ -136,7 +140,9 @@ def _abilities(end: End) -> Abilities:
     return parse_abilities(on_host(end.host)(["ethtool", "-T", end.nic]).stdout)
 
 
-def choose_stamps(options: Ptp, bench: str, ends: Sequence[tuple[End, Abilities]]) -> tuple[Stamps, str] | str:
+def choose_stamps(
+    options: Ptp, bench: str, ends: Sequence[tuple[End, Abilities]], *, same_clock: bool
+) -> tuple[Stamps, str] | str:
     """Whose stamps, and that in words; or why there are none. Pure."""
     without = [f"{end.nic} of {end.host.name}" for end, abilities in ends if not abilities.hardware]
     if options.stamps == "hardware" and without:
@@ -147,6 +153,8 @@ def choose_stamps(options: Ptp, bench: str, ends: Sequence[tuple[End, Abilities]
         return "software", f"the kernels stamp PTP's packets: {' and '.join(without)} cannot"
     if options.stamps == "auto" and bench == "emulated":
         return "software", "the kernels stamp PTP's packets: QEMU's NICs stamp none that they receive"
+    if options.stamps == "auto" and same_clock:
+        return "software", "the kernel stamps PTP's packets: the NICs' clocks would be two, and it has one"
     return "hardware", "the NICs stamp PTP's packets; their filters are set as found when the run ends"
 
 
