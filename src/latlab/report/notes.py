@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, bit_rate, paragraph, printable
-from latlab.stats.summary import CLOCKS_NOT_COMPARED, MIN_BEYOND, NotMeasured
+from latlab.stats.summary import CLOCKS_NOT_COMPARED, MIN_BEYOND, NotMeasured, Summary
 from latlab.store.document import Evidence, LoadResult, RunDocument
 from latlab.store.sentences import odd_in
 
 NOT_KNOWN = "~"
 """In place of a time that is smaller than its bound."""
 QUANTILE_CELLS = slice(4, 7)
+FEW_PAIRS = 3
 MANY = 8
 """Above so many rows of one kind, a report tells of them together."""
 
@@ -85,6 +86,25 @@ def _loads(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[str]
     return words
 
 
+def undecided(documents: Sequence[RunDocument], labels: Sequence[str], key: str) -> str:
+    """Which rows' medians of a one-way time differ by less than their bounds together; "" if the clocks say more."""
+    known = [
+        (label, middle, result.bound_ns)
+        for document, label in zip(documents, labels, strict=True)
+        if isinstance(result := document.metrics.get(key), Summary) and document.verdict.value != "invalid"
+        if (middle := result.quantiles_ns.get("p50")) is not None
+    ]
+    pairs = [(one, other) for at, one in enumerate(known) for other in known[at + 1 :] if one[2] or other[2]]
+    within = [f"{one[0]} and {other[0]}" for one, other in pairs if abs(one[1] - other[1]) <= one[2] + other[2]]
+    if not within:
+        return ""
+    if len(within) == len(pairs) and len(pairs) > 1:
+        return "all rows differ by less than their bounds ± together, so which is faster is undecided"
+    if len(within) > FEW_PAIRS:
+        return f"{len(within)} of {len(pairs)} pairs of rows differ by less than their bounds ± together: undecided"
+    return f"differ by less than their bounds ± together, so which is faster is undecided: {'; '.join(within)}"
+
+
 def append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[str], blocks: Sequence[Block]) -> None:
     notes = Text()
     for alike in _alike(documents, labels):
@@ -96,8 +116,11 @@ def append_notes(text: Text, documents: Sequence[RunDocument], labels: Sequence[
     loads = _loads(documents, labels)
     if loads:
         paragraph(notes, "   ", f"load achieved: {' · '.join(loads)}", "dim")
-    for line in odd_in(documents, labels):
+    for line in odd_in(documents, labels, MANY):
         paragraph(notes, "   ", line, "dim")
+    for key in ("up", "down"):
+        if words := undecided(documents, labels, key):
+            paragraph(notes, "   ", f"{key}, p50: {words}", "dim")
     timed = [block for block in blocks if block.columns[:1] == ("min",)]
     if any(NOT_KNOWN in row.cells for block in timed for row in block.rows if not isinstance(row.cells, str)):
         paragraph(notes, f" {NOT_KNOWN} ", "smaller than its bound ±, by which the clocks may be off: no number", "dim")

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from latlab.stats.anomalies import us
 from latlab.store.document import AnomalyRecord, RunDocument
@@ -48,12 +49,16 @@ def clock_reasons(document: RunDocument) -> list[str]:
     return found
 
 
-def odd_in(documents: Sequence[RunDocument], labels: Sequence[str]) -> list[str]:
-    """A line for each run in which something was odd: how many anomalies of each verdict."""
-    lines = []
-    for document, label in zip(documents, labels, strict=True):
-        if not document.anomaly_counts or document.status != "done":
-            continue
-        counted = " · ".join(f"{number} {verdict}" for verdict, number in sorted(document.anomaly_counts.items()))
-        lines.append(f"odd in {label}: {counted}")
-    return lines
+def odd_in(documents: Sequence[RunDocument], labels: Sequence[str], many: int) -> list[str]:
+    """A line for each run in which something was odd: how many anomalies of each verdict. One for all, of `many`."""
+    odd = [(d, label) for d, label in zip(documents, labels, strict=True) if d.anomaly_counts and d.status == "done"]
+    if len(odd) <= many:
+        return [f"odd in {label}: {_counted(document.anomaly_counts)}" for document, label in odd]
+    total: Counter[str] = Counter()
+    for document, _ in odd:
+        total.update(document.anomaly_counts)
+    return [f"odd in {len(odd)} runs: {_counted(total)}; latlab show has them one by one"]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return " · ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
