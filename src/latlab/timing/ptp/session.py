@@ -21,7 +21,7 @@ from latlab.timing.ptp.planning import Side
 from latlab.timing.ptp.pmc import Answer, Answers, request
 from latlab.timing.reading import Reading
 
-POLL_S = 0.125
+POLL_S = 0.1
 KINDS = ("PORT_DATA_SET", "TIME_STATUS_NP", "CURRENT_DATA_SET")
 RARELY, RARE_KIND = 40, "TIME_PROPERTIES_DATA_SET"
 ANSWER_LIMIT_S = 1.0
@@ -165,7 +165,7 @@ def by_lines(take: Callable[[str], None]) -> Callable[[bytes], None]:
 
 
 class Asker:
-    """Asks pmc for the state of its ptp4l, 8 times a second, in a thread of its own."""
+    """Asks pmc for the state of its ptp4l, 10 times a second, in a thread of its own."""
 
     def __init__(self, pmc: Process, voice: Voice) -> None:
         self._pmc, self._voice = pmc, voice
