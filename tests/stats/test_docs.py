@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from latlab.stats.stamps import metrics_table, stamps_table
-from latlab.store.document import RunDocument
+from latlab.store.document import AnomalyRecord, RunDocument, Timing
+from latlab.store.timing_log import COLUMNS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "run-directory.md"
 TABLES = {"stamps": stamps_table(), "metrics": metrics_table()}
@@ -29,7 +30,15 @@ def test_tables_are_up_to_date(name: str) -> None:
 
 def test_every_field_of_a_run_is_documented() -> None:
     page = PAGE.read_text()
-    assert [field for field in RunDocument.model_fields if f"`{field}`" not in page] == []
+    for model in (RunDocument, Timing, AnomalyRecord):
+        assert [field for field in model.model_fields if f"`{field}`" not in page] == []
+
+
+def test_the_columns_of_the_sync_log_are_documented() -> None:
+    table = PAGE.read_text().partition("## The sync log")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", table, re.MULTILINE)
+    types = {"BIGINT": "int64", "DOUBLE": "double", "VARCHAR": "text"}
+    assert rows == [(name, types[kind]) for name, kind in COLUMNS.items()]
 
 
 if __name__ == "__main__":

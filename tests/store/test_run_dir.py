@@ -215,9 +215,18 @@ def test_format_1_stays_readable() -> None:
 
 def test_format_1_has_these_fields() -> None:
     """A field that goes or changes its meaning needs a new format number; one that comes is added here."""
-    expected = (
+    first = (
         "format id created scenario point point_id repeat attachment load bench status finished verdict timescales "
         "metrics counts instruments load_achieved evidence versions env"
     )
-    assert list(RunDocument.model_fields) == expected.split()
-    assert list(json.loads((FORMAT_1 / "run.json").read_text())) == expected.split()
+    since = "metrics_trusted timing anomalies anomaly_counts"
+    assert set(RunDocument.model_fields) == {*first.split(), *since.split()}
+    assert list(json.loads((FORMAT_1 / "run.json").read_text())) == first.split()
+    kept = [field for field in RunDocument.model_fields if field not in since.split()]
+    assert kept == first.split()
+
+
+def test_a_run_of_before_the_clocks_were_compared_says_so() -> None:
+    document = open_run(FORMAT_1).document
+    assert document.timing.method == "none"
+    assert (document.anomalies, document.anomaly_counts, document.metrics_trusted) == ([], {}, {})

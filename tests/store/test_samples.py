@@ -13,11 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from latlab.errors import StoreError
-from latlab.stats.records import HEADER_BYTES, RECORD_BYTES
+from latlab.stats.bins import Times
+from latlab.stats.clocks import NOT_COMPARED, ONE_CLOCK, Clocks
+from latlab.stats.records import CLOCK_SUSPECT, HEADER_BYTES, RECORD_BYTES, Records
 from latlab.stats.stamps import STAMPS
 from latlab.store import parquet
 from latlab.store.samples import CHUNK_RECORDS, RawReader, RawWriter, Samples, open_samples
 from tests.samples_maker import HEADER, exchanges, lose, stream
+
+OLDER = Path(__file__).parent.parent / "data" / "run-format-1" / "samples.parquet"
+"""Written by 0.1.0.dev0, with the column clock_uncertainty_ns."""
 
 SHARED_TMP = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -110,10 +115,52 @@ def test_parquet_columns_are_plain_sql_and_an_absent_stamp_is_null(tmp_path: Pat
     with duckdb.connect() as connection:
         columns = connection.execute(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
         expected = [("seq", "UBIGINT"), ("flags", "UINTEGER")]
-        expected += [(stamp.column, "BIGINT") for stamp in STAMPS] + [("clock_uncertainty_ns", "BIGINT")]
+        expected += [(stamp.column, "BIGINT") for stamp in STAMPS]
+        expected += [("offset_ns", "BIGINT"), ("error_ns", "BIGINT"), ("method", "VARCHAR")]
         assert [row[:2] for row in columns] == expected
         sql = f"SELECT count(return_read_ns - woke_ns), max(return_read_ns - woke_ns), count(nic_out_ns) FROM '{path}'"
         assert connection.execute(sql).fetchall() == [(9, 13_000, 0)]
+
+
+class Ramped:
+    """Ahead by 10 ns more with each packet."""
+
+    def of(self, records: Records) -> tuple[Times, Times]:
+        seq = records["seq"].astype(np.int64)
+        return 10 * seq - 7, seq + 100
+
+
+def test_each_packet_has_its_clocks_offset_bound_and_method(tmp_path: Path) -> None:
+    (tmp_path / "samples.raw").write_bytes(stream(exchanges(CHUNK_RECORDS + 5)))
+    clocks = Clocks("exchange", Ramped(), numbers=[(3, 4)], usual_error_ns=10**9)
+    path = parquet.convert(tmp_path, clocks)
+    with duckdb.connect() as connection:
+        sql = f"SELECT offset_ns, error_ns, method, flags & {CLOCK_SUSPECT} FROM '{path}' ORDER BY seq"
+        rows = connection.execute(sql).fetchall()
+    assert rows[0] == (-7, 100, "exchange", 0)
+    assert rows[3] == (23, 103, "exchange", CLOCK_SUSPECT)
+    assert rows[CHUNK_RECORDS + 1] == (10 * CHUNK_RECORDS + 3, CHUNK_RECORDS + 101, "exchange", 0)
+    assert sum(row[3] != 0 for row in rows) == 2
+
+
+@pytest.mark.parametrize(("clocks", "expected"), [(ONE_CLOCK, (0, 0, "shared")), (NOT_COMPARED, (None, None, "none"))])
+def test_one_clock_is_no_difference_and_no_comparison_is_null(
+    tmp_path: Path, clocks: Clocks, expected: tuple[object, ...]
+) -> None:
+    (tmp_path / "samples.raw").write_bytes(stream(exchanges(3)))
+    path = parquet.convert(tmp_path, clocks)
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT DISTINCT offset_ns, error_ns, method FROM '{path}'").fetchall()
+    assert found == [expected]
+
+
+def test_samples_of_before_the_clocks_were_compared_stay_readable() -> None:
+    samples = parquet.ParquetReader(OLDER)
+    with duckdb.connect() as connection:
+        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM '{OLDER}'").fetchall()]
+    assert "clock_uncertainty_ns" in columns
+    assert "offset_ns" not in columns
+    assert sum(len(chunk) for chunk in samples.chunks()) == samples.records == 120
 
 
 def test_a_run_without_records_converts_too(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, us
-from latlab.stats.bins import make_bins, packets_of_bin
-from latlab.stats.clock_path import ClockPath, clock_path, same_clock
+from latlab.stats.bins import Bins, make_bins, packets_of_bin
+from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
 from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder
@@ -66,17 +66,17 @@ def analyse(
     they are given; else the exchanges do. `said`: what the sync log tells of clocks that went wrong.
     """
     sampler = Sampler()
-    bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count))
+    bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count), header.period_ns)
     shared = timescales.get("sender", CLAIMED) == timescales.get("reflector") != CLAIMED
     path = (same_clock(bins) if shared else clock_path(bins)) if len(bins) else None
     known = counted(bins) if len(bins) else []
     if path is not None:
         known += clock_moves(path) + delays(path)
     known += said
-    clocks = _clocks(shared, path, readings, method, known)
+    clocks = _clocks(shared, path, readings, method, said)
     scales = dict(timescales)
-    if clocks.compared and "sender" in scales:
-        scales["reflector"] = scales["sender"]
+    if clocks.compared:
+        scales["sender"] = scales["reflector"] = scales.get("sender", method)
 
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
     seen = _Seen(clocks)
@@ -86,20 +86,21 @@ def analyse(
         trusted = summarise(_without(chunks(), clocks), direction, scales, clocks)
     known += seen.negative.anomalies()
     anomalies = in_order([*known, *finder.anomalies(known)])
-    return Analysis(statistics, _facts(clocks, path, readings, seen), clocks, anomalies, trusted, path)
+    return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path)
 
 
 def _clocks(
-    shared: bool, path: ClockPath | None, readings: FromReadings | None, method: str, known: Sequence[Anomaly]
+    shared: bool, path: ClockPath | None, readings: FromReadings | None, method: str, said: Sequence[Anomaly]
 ) -> Clocks:
     if shared:
         return ONE_CLOCK
-    wrong = [(a.start_ns, a.end_ns) for a in known if a.verdict == "clock"]
+    wrong = [(a.start_ns, a.end_ns) for a in said if a.verdict == "clock"]
+    moved = path.moving if path is not None else []
     if readings is not None and len(readings.time_ns):
-        return Clocks(method, readings, wrong, int(np.median(readings.error_ns)))
+        return Clocks(method, readings, wrong, moved, int(np.median(readings.error_ns)))
     if path is None:
         return NOT_COMPARED
-    return Clocks(EXCHANGE, FromExchanges(path), wrong, int(np.median(path.error_ns)))
+    return Clocks(EXCHANGE, FromExchanges(path), wrong, moved, int(np.median(path.error_ns)))
 
 
 @dataclass
@@ -130,20 +131,28 @@ def _without(chunks: Iterable[Records], clocks: Clocks) -> Iterator[Records]:
         yield chunk[~clocks.suspect(chunk, clocks.of(chunk)[1])]
 
 
-def _facts(clocks: Clocks, path: ClockPath | None, readings: FromReadings | None, seen: _Seen) -> TimingFacts:
-    offset = seen.first_offset_ns or 0
-    if clocks.method == SHARED or path is None:
-        return TimingFacts(clocks.method, noise_ns=round(path.noise_ns) if path else 0, suspect=seen.suspect)
-    words = [
-        f"the reflector's clock was {_apart(offset)} of the sender's and ran {path.rate_ppb / 1000:+.2f} ppm against "
-        f"it; known to ±{us(clocks.usual_error_ns)} by {clocks.method}"
-    ]
-    if readings is not None and clocks.method != EXCHANGE:
-        words.append(_checked(path, clocks))
-    return TimingFacts(
-        clocks.method, offset, round(path.rate_ppb, 1), clocks.usual_error_ns, round(path.noise_ns), seen.suspect,
-        tuple(words),
-    )  # fmt: skip
+def _facts(clocks: Clocks, path: ClockPath | None, bins: Bins, seen: _Seen) -> TimingFacts:
+    offset, noise = seen.first_offset_ns or 0, round(path.noise_ns) if path else 0
+    if not clocks.compared:
+        return TimingFacts(clocks.method, words=(_not_compared(bins),))
+    if clocks.method == SHARED:
+        return TimingFacts(clocks.method, noise_ns=noise, suspect=seen.suspect)
+    ran = f" and ran {path.rate_ppb / 1000:+.2f} ppm against it" if path else ""
+    known = f"known to ±{us(clocks.usual_error_ns)} by {clocks.method}"
+    words = [f"the reflector's clock was {_apart(offset)} of the sender's{ran}; {known}"]
+    if clocks.method != EXCHANGE:
+        words.append(_checked(path, clocks) if path else f"not checked by the exchanges: {_not_compared(bins)}")
+    rate = round(path.rate_ppb, 1) if path else 0.0
+    return TimingFacts(clocks.method, offset, rate, clocks.usual_error_ns, noise, seen.suspect, tuple(words))
+
+
+def _not_compared(bins: Bins) -> str:
+    if not bins.both.any():
+        return "clocks not compared: no packet came back with its stamps"
+    return (
+        f"clocks not compared: {MIN_BINS} stretches of {bins.packets} packets with exchanges in both ways are needed, "
+        f"and this run has {int(bins.both.sum())}"
+    )
 
 
 def _apart(offset_ns: int) -> str:

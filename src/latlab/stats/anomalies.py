@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from latlab.stats.bins import Bins, Flags, Times
+from latlab.stats.bins import Bins, Flags, Times, stretches
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.tube import Floats
 
@@ -31,7 +31,9 @@ Place = Literal["sender", "forward", "receiver", "back", "clock", ""]
 SIGMAS = 5
 """So far above its usual level a bin is an anomaly."""
 CHANCE = 1e-6
-"""Of a bin with so many lost packets, if they were lost at the rate of the others: below it, it is an anomaly."""
+"""Of bins with so many lost packets, if they were lost at the rate of the others: below it, it is an anomaly."""
+TOGETHER = (1, 8, 64)
+"""So many bins are counted together: what is rare but lasts does not show in one."""
 DELAY_BINS = 3
 """What is shorter is for the packets themselves to tell."""
 JOIN_BINS = 2
@@ -109,7 +111,7 @@ def delays(path: ClockPath) -> list[Anomaly]:
         ("back", path.back_excess_ns, path.forward_excess_ns),
     ):
         usual, threshold, noise = _usual(excess)
-        for first, last in _stretches(_smooth(excess) > usual + threshold, JOIN_BINS):
+        for first, last in stretches(_smooth(excess) > usual + threshold, JOIN_BINS):
             if last - first + 1 < DELAY_BINS:
                 continue
             size, bound = _above(excess, first, last, noise)
@@ -173,16 +175,6 @@ def _above(excess: Floats, first: int, last: int, noise: float) -> tuple[float, 
     return float(np.nanmedian(inner)) - level, float(bound)
 
 
-def _stretches(chosen: Flags, gap: int) -> list[tuple[int, int]]:
-    """First and last index of each stretch of `chosen`; those with at most `gap` others between them are one."""
-    places = np.flatnonzero(chosen)
-    if not len(places):
-        return []
-    breaks = np.flatnonzero(np.diff(places) > gap + 1)
-    firsts, lasts = np.append(places[0], places[breaks + 1]), np.append(places[breaks], places[-1])
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
 def _edges(bins: Bins, first: int, last: int) -> tuple[int, int]:
     """When the first of these bins began and the last one ended."""
     after = min(last + 1, len(bins) - 1)
@@ -192,29 +184,69 @@ def _edges(bins: Bins, first: int, last: int) -> tuple[int, int]:
 
 
 def counted(bins: Bins) -> list[Anomaly]:
-    """Bins in which more was lost, duplicated or reordered than the rest of the run lets expect."""
+    """Stretches in which more was lost, duplicated or reordered than the rest of the run lets expect."""
     kinds: tuple[tuple[Kind, Times, str], ...] = (
         ("loss", bins.lost, "lost"),
         ("duplication", bins.duplicated, "answered twice"),
         ("reordering", bins.reordered, "overtaken"),
     )
-    kinds = tuple(kind for kind in kinds if kind[1].any())
-    if not kinds:
-        return []
-    from scipy.special import gammainc  # takes most of a second to load, and most runs lose nothing
-
     found = []
     for kind, counts, word in kinds:
-        share = counts / np.maximum(bins.sent, 1)
-        usual = float(np.mean(np.sort(share)[: max(1, 3 * len(share) // 4)]))
-        # Poisson: so many or more, with this mean.
-        odd = (counts > 0) & (gammainc(np.maximum(counts, 1), usual * bins.sent) < CHANCE)
-        for first, last in _stretches(odd, JOIN_BINS):
+        if not counts.any():
+            continue
+        odd, usual = _too_many(counts, bins.sent)
+        for first, last in stretches(odd, JOIN_BINS):
             number, sent = int(counts[first : last + 1].sum()), int(bins.sent[first : last + 1].sum())
             told = f"{number} of {sent} packets were {word}; of the others, {usual:.2g} of all"
             begin, end = _edges(bins, first, last)
             found.append(Anomaly("network", kind, "", begin, end, number, number, None, (told,)))
     return found
+
+
+def _too_many(counts: Times, sent: Times) -> tuple[Flags, float]:
+    """Which bins, alone or `TOGETHER`, count more than chance allows at the rate of those that do not; and that rate.
+
+    The rate is at first that of all; what is too much for it is left out, until nothing is.
+    """
+    from scipy.special import gammainc  # takes most of a second to load, and most runs lose nothing
+
+    odd = np.zeros(len(counts), bool)
+    while True:
+        usual = float(counts[~odd].sum()) / max(1, int(sent[~odd].sum()))
+        before = int(odd.sum())
+        for size in TOGETHER:
+            starts = np.arange(0, len(counts), size)
+            number = np.add.reduceat(np.where(odd, 0, counts), starts)
+            # Poisson: so many or more, with this mean.
+            mean = usual * np.add.reduceat(np.where(odd, 0, sent), starts)
+            much = (number > 0) & (gammainc(np.maximum(number, 1), mean) < CHANCE)
+            odd |= np.repeat(much, size)[: len(counts)]
+        if int(odd.sum()) == before:
+            break
+    for first, last in stretches(odd, JOIN_BINS):
+        begin, end = _densest(counts[first : last + 1], sent[first : last + 1], usual)
+        odd[first : last + 1] = False
+        odd[first + begin : first + end + 1] = True
+    return odd, usual
+
+
+def _densest(counts: Times, sent: Times, usual: float) -> tuple[int, int]:
+    """First and last bin of the part of these that stands out most from the usual rate: where the likelihood ratio of
+    its own rate to that one is largest (a scan statistic, Kulldorff 1997), found by the largest sum of a part.
+    """
+    first, last = 0, len(counts) - 1
+    while True:
+        rate = float(counts[first : last + 1].sum()) / max(1, int(sent[first : last + 1].sum()))
+        least = max(usual, rate / 1000)
+        if rate <= least:
+            return first, last
+        gain = np.cumsum(counts - sent * (rate - least) / np.log(rate / least))
+        floor = np.minimum.accumulate(np.concatenate([[0.0], gain[:-1]]))
+        end = int(np.argmax(gain - floor))
+        begin = int(np.argmin(np.concatenate([[0.0], gain[:end]])))
+        if (begin, end) == (first, last) or end - begin >= last - first:
+            return begin, end
+        first, last = begin, end
 
 
 def in_order(anomalies: Iterable[Anomaly]) -> list[Anomaly]:

@@ -10,54 +10,34 @@ Of each bin of packets (`stats.bins`), with `forward` and `back` as the stamps h
 - a clock does not move without need. The shortest path through the tube is how it must have moved at the least: a
   lasting delay in one direction leaves it straight, a step bends it.
 
-What is left between the path and the tube's edges was the network's, direction by direction. The path's shape is known
-to the noise; its height, an unknown constant, only to the hard bound that a packet cannot arrive before it was sent
-(as in NTP, RFC 5905: half the shortest round trip). The bound is carried from the best exchanges to their neighbours
-along the path, and widened by `WANDER` for each second on the way and by the noise: that is all that is assumed.
+What was left between the path and the tube's edges was the network's, direction by direction. The path's shape is known
+to the tube's width; its height, an unknown constant, only to the hard bound that a packet cannot arrive before it was
+sent (as in NTP, RFC 5905: half the shortest round trip). The bound of each bin is put together from both (`_bound`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import ABSENT, Bins, Times
+from latlab.stats.bins import ABSENT, Bins, Flags, Times
+from latlab.stats.moves import STEP_BINS, Ramp, Step, find_ramps, find_steps, noise_of, place, stepped_by
+from latlab.stats.slopes import usual_slope
 from latlab.stats.tube import Floats, shortest_path
 
-WANDER = 1e-6
-"""Of a free-running clock's rate against the path: seconds per second. Quartz wanders a tenth of it within minutes."""
+SLEW = 500e-6
+"""No clock runs further off its usual rate without being seen to, in seconds for each second: it is the most that
+adjtimex(2) gives to a servo."""
 MIN_BINS = 8
 """Fewer have no noise to speak of."""
 FLOOR_QUANTILE = 0.1
-_SIGMA = 1.4826 / np.sqrt(2)
-"""From the median of the absolute differences of neighbours to their standard deviation, if they are normal."""
-STEP_BINS = 2
-"""A step is over within so many bins."""
 COARSE = 10
 """So many bins together for what is slow and small."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """The clock of the reflector went ahead by `size_ns` between two bins, by their numbers."""
-
-    before: int
-    after: int
-    size_ns: float
-    bound_ns: float
-
-
-@dataclass(frozen=True)
-class Ramp:
-    """From bin to bin it ran faster by `rate_ppb` than in most of the run, and was ahead by `size_ns` in the end."""
-
-    first: int
-    last: int
-    rate_ppb: float
-    size_ns: float
-    bound_ns: float
+SAFE = 5 / 3
+"""Of the noise, which is three standard deviations: so much of it for a bound that holds for a day's bins."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +59,41 @@ class ClockPath:
     steps: tuple[Step, ...] = ()
     ramps: tuple[Ramp, ...] = ()
 
-    def at(self, seq: Times) -> tuple[Times, Times]:
+    @property
+    def moving(self) -> list[tuple[int, int]]:
+        """First and last packet of each step and ramp."""
+        first, last = self.bins.first_seq, self.bins.first_seq + self.bins.packets - 1
+        spans = [(step.before, step.after) for step in self.steps] + [(ramp.first, ramp.last) for ramp in self.ramps]
+        return [(int(first[begin]), int(last[end])) for begin, end in spans]
+
+    def stepping(self, seq: Times) -> Flags:
+        """Whether the clock stepped in the bin of these packets, so that their offset may be off by the whole step."""
+        return self._stepping[self.bins.index(seq)]
+
+    @cached_property
+    def _stepping(self) -> Flags:
+        found = np.zeros(len(self.bins), bool)
+        for step in self.steps:
+            found[step.before : step.after + 1] = True
+        return found
+
+    def at(self, seq: Times, lag_ns: Times | int = 0) -> tuple[Times, Times]:
         """Offset and its bound for packets with these numbers, interpolated between the middles of bins.
 
-        Across a step it is that of the packet's own bin.
+        Across a step it is that of the packet's own bin. `lag_ns`: how much later than scheduled they set out.
         """
         bins = self.bins
-        place = (seq - bins.first_seq[0]) / bins.packets - 0.5
-        knots = (bins.first_seq - bins.first_seq[0]) / bins.packets
-        relative = self.offset_ns - self.offset_ns[0]
-        offset = np.interp(place, knots, relative.astype(np.float64)).round().astype(np.int64)
         own = bins.index(seq)
-        for step in self.steps:
-            near = (own >= step.before) & (own <= step.after)
-            offset[near] = relative[own[near]]
-        return offset + self.offset_ns[0], self.error_ns[own]
+        middle = bins.first_seq - bins.first_seq[0] + bins.packets / 2
+        place = (seq - bins.first_seq[0]).astype(np.float64)
+        relative = (self.offset_ns - self.offset_ns[0]).astype(np.float64)
+        found = np.interp(place, middle, relative)
+        # Beyond the first and the last bin's middle, and in the bins of a step, by the usual rate.
+        usual = self.rate_ppb / 1e9 * bins.period_ns
+        alone = (place < middle[0]) | (place > middle[-1]) | self._stepping[own]
+        found[alone] = relative[own[alone]] + usual * (place[alone] - middle[own[alone]])
+        found += self.rate_ppb / 1e9 * lag_ns
+        return found.round().astype(np.int64) + self.offset_ns[0], self.error_ns[own]
 
 
 def same_clock(bins: Bins) -> ClockPath:
@@ -101,15 +101,12 @@ def same_clock(bins: Bins) -> ClockPath:
     zero = np.zeros(len(bins), np.int64)
     forward, back = _plain(bins.forward_ns, bins.base_ns), _plain(bins.back_ns, -bins.base_ns)
     floors = [np.nanquantile(way, FLOOR_QUANTILE) if np.isfinite(way).any() else 0.0 for way in (forward, back)]
-    noise = max(_noise(forward), _noise(back))
+    noise = max(noise_of(forward), noise_of(back))
     return ClockPath(bins, zero, zero, forward - floors[0], back - floors[1], noise, 0.0)
 
 
-def clock_path(bins: Bins, wander: float = WANDER) -> ClockPath | None:
-    """The path of two clocks, or None: fewer than `MIN_BINS` bins have exchanges in both ways.
-
-    Steps are looked for bin by bin; what is slower in medians of up to `COARSE` bins, which have less noise.
-    """
+def clock_path(bins: Bins) -> ClockPath | None:
+    """The path of two clocks, or None: fewer than `MIN_BINS` bins have exchanges in both ways."""
     both = np.flatnonzero(bins.both)
     if len(both) < MIN_BINS:
         return None
@@ -117,69 +114,97 @@ def clock_path(bins: Bins, wander: float = WANDER) -> ClockPath | None:
     time = _seconds(bins)[both]
     middle, total = (forward - back) / 2, forward + back
     excess = np.maximum(total - np.quantile(total, FLOOR_QUANTILE), 0)
-    calm = excess <= max(2 * _noise(middle), np.quantile(excess, FLOOR_QUANTILE))
-    rate, uncertain = _rate(time[calm], middle[calm])
-    wander = wander + uncertain / 1e9
+    calm = excess <= max(2 * noise_of(middle), np.quantile(excess, FLOOR_QUANTILE))
+    rate = usual_slope(time[calm], middle[calm])
     level = middle - rate * time
-    fine = _path(time, level, excess)
-    steps = _steps(fine, level, excess)
-    stepped = _stepped(len(level), steps)
+    path, steps, ramps = _traced(time, level, excess)
+    moved = path + rate * time
+    # What is unlike the drift by which the bin was put to its middle; and clocks drift while a packet is on its way.
+    unlike = np.abs(_gradient(moved, time) / 1e9 - bins.drift) * bins.packets * bins.period_ns / 2
+    slack = unlike + abs(bins.drift) * np.maximum(total, 0) + 1
+    low = -bins.back_min_ns[both].astype(np.float64) - moved - slack
+    high = bins.forward_min_ns[both].astype(np.float64) - moved + slack
+    noise = noise_of(level)
+    edge = excess / 2 + SAFE * noise
+    height, error = _bound(time, path, low, high, level - edge - path, level + edge - path, steps)
+    seconds = _seconds(bins)
+    everywhere = np.interp(seconds, time, moved + height)
+    near = _nearest(both, len(bins))
+    error = (error + unlike)[near] + SLEW * 1e9 * np.abs(seconds - time[near])
+    # A packet's offset lies between those of its bin and of one beside it.
+    error = np.maximum(error, np.maximum(np.append(error[1:], 0), np.append(0, error[:-1])))
+    ways = np.full((2, len(bins)), np.nan)
+    ways[0, both], ways[1, both] = level + excess / 2 - path, path - level + excess / 2
+    return ClockPath(
+        bins=bins,
+        offset_ns=np.round(everywhere).astype(np.int64) + bins.base_ns,
+        error_ns=np.ceil(error).astype(np.int64),
+        forward_excess_ns=ways[0],
+        back_excess_ns=ways[1],
+        noise_ns=noise,
+        rate_ppb=rate,
+        steps=tuple(replace(s, before=int(both[s.before]), after=int(both[s.after])) for s in sorted(steps, key=place)),
+        ramps=tuple(replace(ramp, first=int(both[ramp.first]), last=int(both[ramp.last])) for ramp in ramps),
+    )
+
+
+def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[Step], list[Ramp]]:
+    """The path, and what it is made of. Steps are looked for bin by bin; what is slower in medians of up to `COARSE`
+    bins, which have less noise. Adds to `excess` where a step makes a bin's level uncertain."""
+    steps = find_steps(_path(time, level, excess), level, excess)
+    stepped = stepped_by(len(level), steps)
     for step in steps:
         excess[step.before + 1 : step.after] += 2 * abs(step.size_ns)  # when in these bins it stepped is not known
-    ramps = []
-    for ramp in _ramps(_path(time, level - stepped, excess), time, level - stepped, excess):
+    ramps: list[Ramp] = []
+    for ramp in find_ramps(_path(time, level - stepped, excess), time, level - stepped, excess):
         if ramp.last - ramp.first > 2 * STEP_BINS:
-            ramps.append(ramp)
+            if not _residue(ramp, steps):
+                ramps.append(ramp)
         else:
             steps.append(Step(ramp.first, ramp.last, ramp.size_ns, ramp.bound_ns))
-    steps.sort(key=_place)
-    stepped = _stepped(len(level), steps)
+    steps.sort(key=place)
+    stepped = stepped_by(len(level), steps)
 
-    coarse = min(COARSE, max(1, len(both) // (2 * MIN_BINS)))
+    coarse = min(COARSE, max(1, len(level) // (2 * MIN_BINS)))
     slow_time, slow_level, slow_excess = (_medians(values, coarse) for values in (time, level - stepped, excess))
     slow = _path(slow_time, slow_level, slow_excess)
-    for ramp in _ramps(slow, slow_time, slow_level, slow_excess):
-        found = replace(ramp, first=ramp.first * coarse, last=min(ramp.last * coarse, len(both) - 1))
-        if any(found.first < other.last and other.first < found.last for other in ramps):
+    for ramp in find_ramps(slow, slow_time, slow_level, slow_excess):
+        found = replace(ramp, first=ramp.first * coarse, last=min(ramp.last * coarse, len(level) - 1))
+        if any(found.first < other.last and other.first < found.last for other in ramps) or _residue(found, steps):
             continue
         if ramp.last - ramp.first > STEP_BINS:
             ramps.append(found)
         elif not any(found.first <= step.after and step.before <= found.last for step in steps):
             # Too small to be seen bin by bin: whether it took a moment or the whole of these bins is not known.
             steps.append(Step(found.first, found.last, found.size_ns, found.bound_ns))
-    half = excess / 2 + _noise(level)
+    half = excess / 2 + noise_of(level)
     path = np.clip(np.interp(time, slow_time, slow) + stepped, level - half, level + half)
-
-    moved = path + rate * time
-    low = -bins.back_min_ns[both].astype(np.float64) - moved
-    high = bins.forward_min_ns[both].astype(np.float64) - moved
-    noise = _noise(level)
-    height, error = _height(time, low, high, noise, wander, steps)
-    everywhere = np.interp(_seconds(bins), time, moved + height)
-    near = np.clip(np.searchsorted(both, np.arange(len(bins))), 0, len(both) - 1)
-    ways = np.full((2, len(bins)), np.nan)
-    ways[0, both], ways[1, both] = level + excess / 2 - path, path - level + excess / 2
-    return ClockPath(
-        bins=bins,
-        offset_ns=np.round(everywhere).astype(np.int64) + bins.base_ns,
-        error_ns=np.ceil(error).astype(np.int64)[near],
-        forward_excess_ns=ways[0],
-        back_excess_ns=ways[1],
-        noise_ns=noise,
-        rate_ppb=rate,
-        steps=tuple(
-            replace(s, before=int(both[s.before]), after=int(both[s.after])) for s in sorted(steps, key=_place)
-        ),
-        ramps=tuple(replace(ramp, first=int(both[ramp.first]), last=int(both[ramp.last])) for ramp in ramps),
-    )
+    return path, steps, ramps
 
 
-def _place(step: Step) -> int:
-    return step.before
+def _residue(ramp: Ramp, steps: list[Step]) -> bool:
+    """Whether it may be what is left of steps whose sizes are known to their bounds only."""
+    near = [s.bound_ns for s in steps if ramp.first - COARSE <= s.after and s.before <= ramp.last + COARSE]
+    return abs(ramp.size_ns) <= ramp.bound_ns + sum(near)
+
+
+def _gradient(values: Floats, time: Floats) -> Floats:
+    """Of each entry the steeper of the slopes to its neighbours."""
+    slopes = np.abs(np.diff(values)) / np.diff(time) * np.sign(np.diff(values))
+    left, right = np.append(slopes[:1], slopes), np.append(slopes, slopes[-1:])
+    return np.where(np.abs(left) > np.abs(right), left, right)
+
+
+def _nearest(places: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """For each of `count` bins, which of `places` is the nearest."""
+    after = np.clip(np.searchsorted(places, np.arange(count)), 0, len(places) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.abs(np.arange(count) - places[before]) < np.abs(np.arange(count) - places[after])
+    return np.where(nearer, before, after)
 
 
 def _path(time: Floats, level: Floats, excess: Floats) -> Floats:
-    half = excess / 2 + _noise(level)
+    half = excess / 2 + noise_of(level)
     return shortest_path(time, level - half, level + half)
 
 
@@ -197,119 +222,42 @@ def _plain(values: Times, base_ns: int) -> Floats:
 
 
 def _seconds(bins: Bins) -> Floats:
-    """Since the first bin. A sender whose clock was put back shall not make time run backwards."""
-    since = (bins.time_ns - bins.time_ns[0]).astype(np.float64) / 1e9
-    found: Floats = np.maximum.accumulate(since) + 1e-6 * np.arange(len(since))
+    """Of each bin's middle since that of the first. By the packets' numbers: the sender's clock may have been set."""
+    found: Floats = (bins.first_seq - bins.first_seq[0]) * (bins.period_ns / 1e9)
     return found
 
 
-def _rate(time: Floats, middle: Floats) -> tuple[float, float]:
-    """The slope that most of the run has, in ns per second, which is ppb, and how uncertain it is.
-
-    Of the slopes over an eighth of the run, the middle of the shortest interval that holds half of them (the shorth,
-    Andrews et al. 1972): neither steps nor a rate that differed for a third of the time move it.
-    """
-    lag = max(1, len(time) // 8)
-    slopes = np.sort((middle[lag:] - middle[:-lag]) / (time[lag:] - time[:-lag]))
-    half = len(slopes) // 2
-    widths = slopes[half:] - slopes[: len(slopes) - half]
-    start = int(np.argmin(widths))
-    # Slopes that share levels are not independent: about as many as there are lags in the run are.
-    return float(np.median(slopes[start : start + half + 1])), float(widths[start] / 2 / np.sqrt(len(time) / lag))
-
-
-def _noise(level: Floats) -> float:
-    """Three standard deviations of one level from the next, whatever they do over many bins."""
-    change = np.diff(level[np.isfinite(level)])
-    return float(3 * _SIGMA * np.median(np.abs(change - np.median(change)))) if len(change) else 0.0
-
-
-def _steps(path: Floats, level: Floats, excess: Floats) -> list[Step]:
-    """Where the path goes far within `STEP_BINS` bins, and further than right before and after."""
-    span, noise = STEP_BINS, _noise(level)
-    if len(path) <= span:
-        return []
-    jump = path[span:] - path[:-span]
-    found: list[Step] = []
-    for k in np.argsort(-np.abs(jump)):
-        if abs(jump[k]) <= max(noise / 3, 1.0):
-            break
-        if any(k < step.after + span and k + span > step.before - span for step in found):
-            continue
-        beside = np.concatenate([jump[max(0, k - 2 * span) : max(0, k - span + 1)], jump[k + span : k + 2 * span + 1]])
-        if len(beside) and abs(jump[k]) < 3 * np.max(np.abs(beside)):
-            continue
-        before, after = slice(max(0, k - 4), k + 1), slice(k + span, k + span + 5)
-        size = float(np.median(level[after]) - np.median(level[before]))
-        bound = noise + float(np.median(excess[before]) + np.median(excess[after])) / 2
-        if abs(size) > bound:
-            found.append(Step(int(k), int(k) + span, size, bound))
-    return sorted(found, key=_place)
-
-
-def _stepped(count: int, steps: list[Step]) -> Floats:
-    """What the steps have added up to, bin by bin; in the middle of a step, half of it."""
-    total = np.zeros(count)
-    for step in steps:
-        total[step.before + 1 : step.after] += step.size_ns / 2
-        total[step.after :] += step.size_ns
-    return total
-
-
-def _ramps(path: Floats, time: Floats, level: Floats, excess: Floats) -> list[Ramp]:
-    """Stretches over which the path rises, or falls, by more than the tube's width."""
-    noise = _noise(level)
-    change = np.sign(np.round(np.diff(path), 3))
-    starts = np.flatnonzero(np.diff(change, prepend=2.0))
-    found = []
-    for first, last in zip(starts.tolist(), [*starts[1:].tolist(), len(change)], strict=True):
-        bound = 2 * noise + float(np.median(excess[first : last + 1])) / 2
-        if abs(path[last] - path[first]) <= bound:
-            continue
-        # The steep part of it: a path is never quite level.
-        steep = np.abs(np.diff(path[first : last + 1]) / np.diff(time[first : last + 1]))
-        chosen = np.flatnonzero(steep >= steep.max() / 3)
-        begin, end = first + int(chosen[0]), first + int(chosen[-1]) + 1
-        if abs(path[end] - path[begin]) > bound:
-            duration = float(time[end] - time[begin])
-            rate = _slope(time[begin : end + 1], level[begin : end + 1])
-            found.append(Ramp(begin, end, rate, rate * duration, bound))
-    return found
-
-
-def _slope(time: Floats, level: Floats) -> float:
-    """Of two levels or more: median of the slopes between the first and the second half (after Theil 1950)."""
-    half = len(time) // 2
-    return float(np.median((level[-half:] - level[:half]) / (time[-half:] - time[:half])))
-
-
-def _height(
-    time: Floats, low: Floats, high: Floats, noise: float, wander: float, steps: list[Step]
+def _bound(
+    time: Floats, path: Floats, low: Floats, high: Floats, under: Floats, over: Floats, steps: list[Step]
 ) -> tuple[float, Floats]:
     """The path's height over where it was drawn, and the bound of each bin's offset from it.
 
-    `low` and `high`: between which the clock was, seen from the path. They hold for their own bin; for another one they
-    are widened by the noise and by what the clock may have wandered. Nothing is carried across a step.
+    All but `time` in ns, seen from the path. `low` and `high`: between which the clock was in this bin, hard. `under`
+    and `over`: between which the tube has it, but for one constant for the whole run, by which the two ways' floors
+    differ. The tube is carried to the bins beside, widened by as much as the path moved and by `SLEW` for the time.
+    The constant follows from the bins where both together are closest; and with it, each bin's bound.
     """
-    floor, ceiling = low.copy(), high.copy()
-    steps = sorted(steps, key=_place)
-    begins, ends = [0, *(step.after for step in steps)], [*(step.before + 1 for step in steps), len(time)]
-    for begin, end in zip(begins, ends, strict=True):
-        part = slice(begin, end)
-        ceiling[part] = np.minimum(high[part], _carried(time[part], high[part], wander) + 2 * noise)
-        floor[part] = -np.minimum(-low[part], _carried(time[part], -low[part], wander) + 2 * noise)
-    height = float(np.median((floor + ceiling) / 2))
-    error = np.maximum(np.maximum(ceiling - height, height - floor), 0)
+    moved = SLEW * 1e9 * time + np.concatenate([[0.0], np.cumsum(np.abs(np.diff(path)))])
+    over, under = _carried(moved, over), -_carried(moved, -under)
+    known = np.ones(len(time), bool)
     for step in steps:
-        # In which part of these bins it stepped is not known.
+        # In which part of these bins it stepped is not known, nor which packets were on their way then.
+        known[max(0, step.before - COARSE) : step.after + COARSE] = False
+    most, least = (high - under)[known].min(initial=np.inf), (low - over)[known].max(initial=-np.inf)
+    if not least <= most < np.inf:  # there are no such bins, or something else than what is assumed happened
+        height, most, least = float(np.median(low + high) / 2), np.inf, -np.inf
+    else:
+        height = float(most + least) / 2
+    ceiling, floor = np.minimum(high, most + over), np.maximum(low, least + under)
+    error = np.maximum(np.abs(ceiling - height), np.abs(height - floor))
+    for step in steps:
         part = slice(step.before, step.after + 1)
         error[part] = error[part].max() + abs(step.size_ns)
     return height, error
 
 
-def _carried(time: Floats, bound: Floats, wander: float) -> Floats:
-    """min over j of bound[j] + wander * |time - time[j]|, in ns for seconds."""
-    slope = wander * 1e9 * time
-    ahead: npt.NDArray[np.float64] = np.minimum.accumulate(bound - slope) + slope
-    behind = np.minimum.accumulate((bound + slope)[::-1])[::-1] - slope
+def _carried(moved: Floats, bound: Floats) -> Floats:
+    """min over j of bound[j] + |moved - moved[j]|; `moved` never falls."""
+    ahead: npt.NDArray[np.float64] = np.minimum.accumulate(bound - moved) + moved
+    behind = np.minimum.accumulate((bound + moved)[::-1])[::-1] - moved
     return np.minimum(ahead, behind)

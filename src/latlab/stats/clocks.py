@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Flags, Times
+from latlab.stats.bins import Flags, Times, lag
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.records import Records
 
@@ -36,7 +36,7 @@ class FromExchanges:
     path: ClockPath
 
     def of(self, records: Records) -> tuple[Times, Times]:
-        return self.path.at(records["seq"].astype(np.int64))
+        return self.path.at(records["seq"].astype(np.int64), lag(records))
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,14 @@ class FromReadings:
 
 @dataclass(frozen=True)
 class Clocks:
-    """`intervals`: when a clock was not to be trusted, as pairs of times of the sender's."""
+    """When a clock was not to be trusted: `intervals` are first and last times of the sender's clock, `numbers` first
+    and last packets, which hold when the sender's own clock was set.
+    """
 
     method: str = UNKNOWN
     comparison: Comparison | None = None
     intervals: Sequence[tuple[int, int]] = ()
+    numbers: Sequence[tuple[int, int]] = ()
     usual_error_ns: int = 0
 
     @property
@@ -91,6 +94,8 @@ class Clocks:
             found = np.zeros(len(records), bool)
         for start, end in self.intervals:
             found |= (when >= start) & (when <= end)
+        for first, last in self.numbers:
+            found |= (records["seq"] >= first) & (records["seq"] <= last)
         found &= records["flags"] & rec.OWN != 0
         return found
 

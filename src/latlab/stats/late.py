@@ -16,7 +16,7 @@ import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, Blame, Kind, Place, us
-from latlab.stats.bins import ABSENT, Times, ways
+from latlab.stats.bins import ABSENT, Times, lag, ways
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.records import Records
 from latlab.stats.tube import Floats
@@ -68,12 +68,14 @@ class Sampler:
 
 
 def parts_of(records: Records, path: ClockPath | None) -> Floats:
-    """How long each of `PARTS` took: one row for each, NaN where a stamp is missing. In ns.
+    """How long each of `PARTS` took: one row for each, NaN where a stamp is missing or the clock stepped. In ns.
 
     Without a path the two ways are those of clocks that were not compared: their differences still tell.
     """
-    found = ways(records)
-    offset = path.at(records["seq"].astype(np.int64))[0] if path is not None and len(records) else 0
+    found, offset, unknown = ways(records), np.zeros(len(records), np.int64), np.zeros(len(records), bool)
+    if path is not None and len(records):
+        seq = records["seq"].astype(np.int64)
+        offset, unknown = path.at(seq, lag(records))[0], path.stepping(seq)
     left = np.where(records["t"] != 0, records["t"], records["w"])
     heard = np.where(records["r"] != 0, records["r"], records["a"])
     answered = np.where(records["t2"] != 0, records["t2"], records["w2"])
@@ -82,10 +84,10 @@ def parts_of(records: Records, path: ClockPath | None) -> Floats:
         [
             _between(records["S"], records["w"]),
             _between(records["w"], left),
-            np.where(found.forward_ns == ABSENT, np.nan, (found.forward_ns - offset).astype(np.float64)),
+            np.where(unknown | (found.forward_ns == ABSENT), np.nan, (found.forward_ns - offset).astype(np.float64)),
             _between(heard, records["a"]),
             _between(records["a"], answered),
-            np.where(found.back_ns == ABSENT, np.nan, (found.back_ns + offset).astype(np.float64)),
+            np.where(unknown | (found.back_ns == ABSENT), np.nan, (found.back_ns + offset).astype(np.float64)),
             _between(home, records["a2"]),
         ]
     )
@@ -97,10 +99,17 @@ def _between(start: Times, end: Times) -> Floats:
 
 @dataclass
 class _Episode:
+    """`due_ns` and `until_ns` are since packet 0 was due: the sender's clock may be set while it lasts."""
+
     start_ns: int
-    end_ns: int
+    due_ns: int
+    until_ns: int
     packets: int = 0
     most: Floats = field(default_factory=lambda: np.zeros(len(PARTS)))
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.until_ns - self.due_ns
 
 
 class LateFinder:
@@ -124,16 +133,17 @@ class LateFinder:
         beyond = parts_of(own, self._path) - self._usual[:, None]
         late = np.flatnonzero((beyond > self._limit[:, None]).any(axis=0))
         for place in late.tolist():
-            self._late(int(own["w"][place] or own["S"][place]), beyond[:, place])
+            self._late(int(own["seq"][place]), int(own["S"][place] or own["w"][place]), beyond[:, place])
 
-    def _late(self, time_ns: int, beyond: Floats) -> None:
+    def _late(self, seq: int, time_ns: int, beyond: Floats) -> None:
         lateness = np.where(beyond > self._limit, beyond, 0)
-        reach = time_ns + int(lateness.max())
-        if self._open is None or time_ns > self._open.end_ns + self._join_ns:
+        due = seq * self._period_ns
+        reach = due + int(lateness.max())
+        if self._open is None or due > self._open.until_ns + self._join_ns:
             self._close()
-            self._open = _Episode(time_ns, reach)
+            self._open = _Episode(time_ns, due, reach)
         self._open.packets += 1
-        self._open.end_ns = max(self._open.end_ns, reach)
+        self._open.until_ns = max(self._open.until_ns, reach)
         np.maximum(self._open.most, lateness, out=self._open.most)
 
     def _close(self) -> None:
