@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who stamps is decided by a table and always said; a NIC's settings are put back, and none is changed behind a back."""
+"""Who stamps is decided by a table and always said; what a NIC was told is put back, and never changed in secret."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ filters = st.sampled_from(["none", "all", "some", *PTP, "ntp-all", "unknown-31"]
 
 
 @given(st.sets(st.sampled_from(ALL)), st.sets(st.sampled_from(["off", "on"])), st.sets(filters), st.none() | st.just(1))
-def test_no_nic_is_asked_for_what_it_has_not(can: set[str], transmit: set[str], receive: set[str], phc: int) -> None:
+def test_no_nic_is_asked_for_what_it_has_not(
+    can: set[str], transmit: set[str], receive: set[str], phc: int | None
+) -> None:
     found = decide(nic(phc=phc, can=tuple(can), transmit=tuple(transmit), receive=tuple(receive)))
     assert found.words.startswith("stamped by")
     assert found.receive is None or found.receive in receive
