@@ -27,6 +27,7 @@ NAME = "ptp-kvm"
 MODULE = "ptp_kvm"
 PERIOD_NS = 125_000_000
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+CLOCKS = "/sys/class/ptp"
 DEVICE_NAME = "KVM virtual PTP"
 """What the device calls itself (ptp_kvm_common.c)."""
 
@@ -119,7 +120,7 @@ def find_device(guest: Host) -> str:
 
 
 def _device(guest: Host) -> str | None:
-    # Without any clock the pattern of files is empty, and grep says so by its exit code.
-    found = guest.run_plain(["grep", "-rl", DEVICE_NAME, "/sys/class/ptp/"]).stdout.split()
-    names = [path.split("/")[-2] for path in found if path.endswith("/clock_name")]
-    return f"/dev/{names[0]}" if names else None
+    for name in guest.run_plain(["ls", CLOCKS]).stdout.split():
+        if guest.run_plain(["cat", f"{CLOCKS}/{name}/clock_name"]).stdout.strip() == DEVICE_NAME:
+            return f"/dev/{name}"
+    return None
