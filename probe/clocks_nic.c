@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* clocks_nic: what a NIC can stamp, and telling it to; the former settings are printed, so that they can be restored. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,11 @@ static const struct arg_option filter_options[] = {
 
 static const struct arg_command filter_command = { "clock filter", "tell a NIC which packets to stamp", filter_options };
 
+static const char *reason(int error)
+{
+	return error == -ERANGE ? "its driver has no such filter" : strerror(-error);
+}
+
 int clocks_filter(int argc, char **argv)
 {
 	struct nic_config config = { .transmit = -1, .receive = -1 };
@@ -77,7 +83,7 @@ int clocks_filter(int argc, char **argv)
 		error = hwstamp_set(config.nic, &now);
 	if (error) {
 		complain("--nic %s: its stamps cannot be set so: %s: `latlab-probe clock stamps --nic %s` shows what it has",
-			 config.nic, strerror(-error), config.nic);
+			 config.nic, reason(error), config.nic);
 		return EXIT_UNABLE;
 	}
 	fputs("{\"former\":", stdout);

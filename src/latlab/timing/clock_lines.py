@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -139,7 +139,7 @@ class LineStream:
         return f"{self._host.name}: {self._what} ended: {said[-1] if said else f'exit code {code}'}"
 
     def stop(self) -> None:
-        """HostError when its host is gone."""
+        """HostError when it does not end. One whose host is gone has ended: `failure` says so."""
         if self._process.running:
             self._process.close_stdin()
             if not self._process.wait_until_ended(STOP_LIMIT_S):
@@ -152,9 +152,11 @@ def streaming(host: Host, argv: Sequence[str]) -> Iterator[LineStream]:
     stream = LineStream(host, argv)
     try:
         yield stream
-    finally:
-        if not host.channel.lost:
+    except BaseException:
+        with suppress(HostError):  # what went wrong first is what the user must know
             stream.stop()
+        raise
+    stream.stop()
 
 
 def read_command(host: Host, *options: str, period_ns: int) -> list[str]:

@@ -20,7 +20,7 @@ class GuestPair:
     def reading(
         self, source: str, *, guest_tai_ns: int, host_tai_ns: int, error_ns: int, event: str | None = None
     ) -> Reading:
-        """The two clocks at one moment as a row: the reflector's clock minus the sender's, at a time of the sender's."""
+        """The two clocks at one moment as a row: the reflector's minus the sender's, at a time of the sender's."""
         offset_ns = guest_tai_ns - host_tai_ns
         return Reading(
             time_ns=host_tai_ns if self.guest_reflects else guest_tai_ns,

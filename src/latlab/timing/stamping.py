@@ -58,12 +58,18 @@ def parse(text: str) -> Abilities:
     """What `latlab-probe clock stamps` prints. MeasurementError when it is something else. Pure."""
     try:
         found = json.loads(text)
-        can, transmit, receive = (frozenset(map(str, found[key])) for key in ("capabilities", "transmit", "receive"))
+        can, transmit, receive = (_names(found[key]) for key in ("capabilities", "transmit", "receive"))
         config = {key: str(found["config"][key]) for key in ("transmit", "receive")} if found["config"] else None
         phc = None if found["phc"] is None else int(found["phc"])
         return Abilities(str(found["nic"]), phc, can, transmit, receive, config)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise MeasurementError(f"the probe printed what describes no NIC: {text[:80]!r}") from None
+
+
+def _names(found: object) -> frozenset[str]:
+    if not isinstance(found, list):
+        raise TypeError
+    return frozenset(map(str, found))
 
 
 def look(host: Host, nic: str) -> Abilities:
