@@ -180,7 +180,7 @@ static int range_check(const struct arg_option *option, const char *text, int64_
 
 static int choice(const struct arg_option *option, const char *text, int64_t *value)
 {
-	char list[120] = "";
+	char list[320] = "";
 
 	for (int i = 0; option->choices[i]; i++) {
 		if (!strcmp(text, option->choices[i])) {

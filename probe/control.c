@@ -66,27 +66,32 @@ static void ignore_signal(int number)
 	(void)number; /* it only has to interrupt a system call */
 }
 
-int control_open(struct control *control, const char *source, struct siphash_key *key)
+int control_begin(struct control *control, bool watch_stdin)
 {
 	struct sigaction kick = { .sa_handler = ignore_signal }; /* without SA_RESTART */
 	sigset_t stop;
-	int error = read_key(source, key);
+	int error;
 
-	if (error)
-		return error;
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGINT);
 	sigprocmask(SIG_BLOCK, &stop, NULL); /* inherited by the threads */
 	sigaction(SIGUSR1, &kick, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	control->watch_stdin = !strcmp(source, "-");
+	control->watch_stdin = watch_stdin;
 	control->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (control->signal_fd >= 0)
 		return 0;
 	error = -errno;
 	complain("signalfd: %s", strerror(-error));
 	return error;
+}
+
+int control_open(struct control *control, const char *source, struct siphash_key *key)
+{
+	int error = read_key(source, key);
+
+	return error ? error : control_begin(control, !strcmp(source, "-"));
 }
 
 static void let_signals_through(struct control *control)

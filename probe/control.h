@@ -20,6 +20,9 @@ struct control {
 /* `source` is "-" for the first line of stdin, which is then watched for its end, or a file. 0 or -errno, after one line. */
 int control_open(struct control *control, const char *source, struct siphash_key *key);
 
+/* The same without a key. */
+int control_begin(struct control *control, bool watch_stdin);
+
 /* Waits at most `timeout_ms`; true when told to stop (once: after that signals act as usual). */
 bool control_wait(struct control *control, int timeout_ms);
 

@@ -17,6 +17,7 @@ static const struct verb {
 	{ "agent", "run programs on this machine for a controller, and undo its changes", agent_main },
 	{ "xdp", "attach a pinned XDP program to an interface", verb_xdp },
 	{ "now", "print this machine's clocks, read together", verb_now },
+	{ "clock", "compare the clocks of this machine, and what its NICs stamp", verb_clock },
 	{ "connect", "join standard input and output to a Unix socket", connect_main },
 };
 

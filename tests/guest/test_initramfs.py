@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from latlab.errors import BenchError
 from latlab.guest import initramfs
-from latlab.guest.initramfs import GUEST_INIT, HOST_INIT, Archive, build, libraries
+from latlab.guest.initramfs import GUEST_INIT, HOST_INIT, LATER_FOLDER, Archive, build, libraries
 from tests.guest.cpio import entries
 
 names = st.text("abc.-_", min_size=1, max_size=8).filter(lambda n: n not in (".", ".."))
@@ -102,12 +102,15 @@ def test_what_is_built_has_all_that_its_init_asks_for(tmp_path: Path) -> None:
     module = tmp_path / "virtio-net.ko"
     module.write_bytes(b"a module")
     data = build(
-        init=GUEST_INIT, probe=some_probe(tmp_path), modules=[module], programs=["ls", "latlab-no-such-program"]
-    )
+        init=GUEST_INIT, probe=some_probe(tmp_path), modules=[module], programs=["ls", "latlab-no-such-program"],
+        later={"ptp_kvm": [module, module]},
+    )  # fmt: skip
     found = {e.name: e for e in entries(data)}
     assert found["init"].content.startswith(b"#!/bin/busybox sh\n")
     assert found["bin/latlab-probe"].content == b"the probe"
     assert found["modules/00-virtio-net.ko"].content == b"a module"
+    later = [name for name in found if name.startswith(f"{LATER_FOLDER[1:]}/ptp_kvm/")]
+    assert [name.rpartition("/")[2] for name in later] == ["00-virtio-net.ko", "01-virtio-net.ko"]
     assert stat.S_ISREG(found["bin/ls"].mode), "the real program, not busybox's"
     assert found["bin/mount"].content == b"busybox"
     assert not any("latlab-no-such-program" in name for name in found)

@@ -14,7 +14,7 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from latlab.errors import BenchError
 from latlab.guest.kernel import Kernel, cache_folder, read_module
 
 AGENT_PORT = "latlab"
+LATER_FOLDER = "/modules-later"
 
 MOUNT_BASICS = """#!/bin/busybox sh
 export PATH=/bin LC_ALL=C HOME=/root
@@ -124,8 +125,26 @@ def libraries(program: Path) -> list[Path]:
     return [Path(p) for p in re.findall(r"(?:=> )?(/\S+) \(0x", done.stdout)]
 
 
-def build(*, init: str, probe: Path, modules: Iterable[Path], programs: Iterable[str] = ()) -> bytes:
-    """An archive. `programs` are names on this machine's PATH; one that is not there is left out."""
+def _add_modules(archive: Archive, folder: str, modules: Iterable[Path]) -> None:
+    """Their names say in which order they are loaded."""
+    for number, module in enumerate(modules):
+        name = module.name.partition(".ko")[0]
+        archive.file(f"{folder}/{number:02}-{name}.ko", read_module(module), 0o644)
+
+
+def build(
+    *,
+    init: str,
+    probe: Path,
+    modules: Iterable[Path],
+    programs: Iterable[str] = (),
+    later: Mapping[str, Iterable[Path]] = {},
+) -> bytes:
+    """An archive. `programs` are names on this machine's PATH; one that is not there is left out.
+
+    `modules` are loaded by the init, in their order; of those in `later`, by name, each lies ready in a
+    folder of `LATER_FOLDER` with the ones that it needs.
+    """
     archive = Archive()
     for name in ("proc", "sys", "dev", "run", "tmp", "root", "etc", "var"):
         archive.folder(name)
@@ -137,9 +156,9 @@ def build(*, init: str, probe: Path, modules: Iterable[Path], programs: Iterable
     archive.file("bin/busybox", Path(busybox).read_bytes())
     for library in libraries(Path(busybox)):
         archive.file(str(library).lstrip("/"), library.read_bytes())
-    for number, module in enumerate(modules):
-        name = module.name.partition(".ko")[0]
-        archive.file(f"modules/{number:02}-{name}.ko", read_module(module), 0o644)
+    _add_modules(archive, "modules", modules)
+    for name, needed in later.items():
+        _add_modules(archive, f"{LATER_FOLDER.lstrip('/')}/{name}", needed)
     for name in programs:
         path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if path is None:
@@ -157,13 +176,16 @@ def build(*, init: str, probe: Path, modules: Iterable[Path], programs: Iterable
 
 GUEST_MODULES = ("virtio_pci", "virtio_console", "af_packet", "8021q")
 """Beside the driver of the NIC, which depends on the attachment."""
+LATER_MODULES = ("ptp_kvm",)
+"""Loaded by who needs them, since they refuse where they do not fit: without KVM there is no host to ask the time."""
 GUEST_PROGRAMS = ("ip", "tc", "ethtool", "ping", "netperf", "netserver", "iperf3", "chrt", "taskset")
 HOST_MODULES = ("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "af_packet")
 
 
 def guest_initramfs(kernel: Kernel, probe: Path, drivers: tuple[str, ...] = ("virtio_net",)) -> Path:
     modules = kernel.load_order((*GUEST_MODULES, *drivers))
-    return _kept(build(init=GUEST_INIT, probe=probe, modules=modules, programs=GUEST_PROGRAMS))
+    later = {name: kernel.load_order((name,)) for name in LATER_MODULES if kernel.has(name)}
+    return _kept(build(init=GUEST_INIT, probe=probe, modules=modules, programs=GUEST_PROGRAMS, later=later))
 
 
 def host_initramfs(kernel: Kernel, probe: Path) -> Path:

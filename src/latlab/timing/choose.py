@@ -11,7 +11,7 @@ from latlab.attachment.wiring import End
 from latlab.bench.site import Site
 from latlab.errors import MeasurementError
 from latlab.scenario.timing import Timing
-from latlab.timing import ptp
+from latlab.timing import kvm_tsc, ptp, ptp_kvm
 from latlab.timing.reading import Reading, Watch
 
 
@@ -27,7 +27,7 @@ class Method(Protocol):
         """Beside the whole measurement."""
 
 
-METHODS: dict[str, Method] = {ptp.NAME: ptp}
+METHODS: dict[str, Method] = {kvm_tsc.NAME: kvm_tsc, ptp_kvm.NAME: ptp_kvm, ptp.NAME: ptp}
 """By the word of the scenario. `shared` and `exchange` need nothing beside the packets: they are none of these."""
 BY_ITSELF = ("kvm-tsc", "ptp-kvm")
 """What `auto` tries, in this order, where the ends have two kernels."""
