@@ -17,6 +17,7 @@ static const struct verb {
 	{ "agent", "run programs on this machine for a controller, and undo its changes", agent_main },
 	{ "xdp", "attach a pinned XDP program to an interface", verb_xdp },
 	{ "now", "print this machine's clocks, read together", verb_now },
+	{ "stall", "take a CPU, or stop a process, for a known time", verb_stall },
 	{ "connect", "join standard input and output to a Unix socket", connect_main },
 };
 

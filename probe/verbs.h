@@ -7,5 +7,6 @@ int verb_send(int argc, char **argv);
 int verb_reflect(int argc, char **argv);
 int verb_xdp(int argc, char **argv);
 int verb_now(int argc, char **argv);
+int verb_stall(int argc, char **argv);
 
 #endif
