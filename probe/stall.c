@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * stall: takes a CPU from everybody, or stops one process, for a time that is known to the microsecond. The self-test
- * injects it and asks whether it is found again. `--for 0ns` stalls nothing: it only says what the time is.
+ * injects it and asks whether it is found again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ struct stall_config {
 #define AT(member) offsetof(struct stall_config, member)
 
 static const struct arg_option options[] = {
-	{ "for", ARG_DURATION, AT(duration_ns), 0, NS_PER_S, NULL, "how long; 0ns only says what the time is" },
+	{ "for", ARG_DURATION, AT(duration_ns), 1, NS_PER_S, NULL, "how long" },
 	{ "cpu", ARG_INTEGER, AT(cpu), 0, 1023, NULL, "the CPU to take" },
 	{ "fifo", ARG_INTEGER, AT(fifo), 1, 99, NULL, "SCHED_FIFO priority of this program; 99 goes before everything" },
 	{ "pid", ARG_INTEGER, AT(pid), 2, INT32_MAX, NULL, "stop this process (SIGSTOP, SIGCONT) instead of taking a CPU" },
@@ -102,15 +102,15 @@ int verb_stall(int argc, char **argv)
 		complain("stall: --for is missing: say how long, as --for 5ms");
 		return EXIT_USAGE;
 	}
-	if (config.duration_ns && (config.cpu < 0) == (config.pid < 0)) {
+	if ((config.cpu < 0) == (config.pid < 0)) {
 		complain("stall: say what to stall: --cpu N, or --pid N");
 		return EXIT_USAGE;
 	}
-	if (config.duration_ns && become_urgent(&config))
+	if (become_urgent(&config))
 		return EXIT_UNABLE;
 	mlockall(MCL_CURRENT); /* without it a page may be fetched in the middle: a little longer, and said so by the end */
 	start_ns = clock_now_ns(CLOCK_TAI);
-	if (config.duration_ns && config.pid >= 0)
+	if (config.pid >= 0)
 		error = stop_process(&config);
 	else
 		spin(config.duration_ns);

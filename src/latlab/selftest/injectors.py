@@ -18,7 +18,6 @@ from latlab.errors import HostError
 from latlab.hosts.host import Host
 from latlab.selftest.faults import NS_PER_S, Fault, Injection, Way
 from latlab.selftest.stage import Stage, delay_words, outcome_words
-from latlab.timing import clock_faults
 
 Sleep = Callable[[float], None]
 """Waits so many seconds; raises what ends the whole test."""
@@ -49,20 +48,25 @@ class Target:
 
     def now_ns(self) -> int:
         """TAI on the sender's clock."""
-        return _times(self.sender.host, "--for", "0ns")[0]
+        return _numbers(self.sender.host, "now")["tai_ns"]
 
     def same_clock(self, host: Host) -> bool:
         return host.facts.boot_id == self.sender.host.facts.boot_id
 
 
-def _times(host: Host, *arguments: str) -> tuple[int, int]:
-    """Begin and end of a stall, TAI of that host. HostError when it was refused."""
-    said = host.run([host.probe, "stall", *arguments])
+def _numbers(host: Host, *arguments: str) -> dict[str, int]:
+    """What a verb of the probe prints. HostError when it was refused, or prints something else."""
+    said = host.run([host.probe, *arguments])
     try:
-        found = json.loads(said)
-        return int(found["start_ns"]), int(found["end_ns"])
-    except (ValueError, KeyError) as error:
-        raise HostError(host.name, f"the probe did not say when it stalled: {said[:80]!r}") from error
+        return {name: int(value) for name, value in json.loads(said).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise HostError(host.name, f"`latlab-probe {arguments[0]}` printed {said[:80]!r}") from error
+
+
+def _stall(host: Host, *arguments: str) -> tuple[int, int]:
+    """Begin and end, TAI of that host."""
+    found = _numbers(host, "stall", *arguments)
+    return found["start_ns"], found["end_ns"]
 
 
 def delay(target: Target, fault: Fault) -> Injection:
@@ -108,7 +112,7 @@ def outcome(target: Target, fault: Fault) -> Injection:
 
 def sender_stall(target: Target, fault: Fault) -> Injection:
     cpu = ("--cpu", str(target.sender_cpu))
-    return Injection(fault, *_times(target.sender.host, *cpu, "--for", f"{fault.size}ns"), fault.size)
+    return Injection(fault, *_stall(target.sender.host, *cpu, "--for", f"{fault.size}ns"), fault.size)
 
 
 def receiver_stall(target: Target, fault: Fault) -> Injection:
@@ -121,34 +125,12 @@ def vcpu_stop(target: Target, fault: Fault) -> Injection:
     return _stopped(target, fault, *target.qemu)
 
 
-def step(target: Target, fault: Fault) -> Injection:
-    """The reflector's clock goes ahead, and back afterwards. The sender's would move the packets as well."""
-    host, start_ns = target.reflector.host, target.now_ns()
-    clock_faults.step(target.site, host, fault.size)
-    try:
-        target.sleep(fault.lasts_ns / NS_PER_S)
-    finally:
-        clock_faults.step(target.site, host, -fault.size)
-    return Injection(fault, start_ns, target.now_ns(), fault.size)
-
-
-def ramp(target: Target, fault: Fault) -> Injection:
-    """The reflector's clock runs too fast. What it has gained it keeps: nobody goes by it."""
-    host, start_ns = target.reflector.host, target.now_ns()
-    clock_faults.ramp(target.site, host, fault.size)
-    try:
-        target.sleep(fault.lasts_ns / NS_PER_S)
-    finally:
-        clock_faults.ramp(target.site, host, -fault.size)
-    return Injection(fault, start_ns, target.now_ns(), fault.size)
-
-
 def _stopped(target: Target, fault: Fault, host: Host, pid: int) -> Injection:
     arguments = ("--pid", str(pid), "--for", f"{fault.size}ns")
     if target.same_clock(host):
-        return Injection(fault, *_times(host, *arguments), fault.size)
+        return Injection(fault, *_stall(host, *arguments), fault.size)
     before_ns = target.now_ns()
-    start_ns, end_ns = _times(host, *arguments)
+    start_ns, end_ns = _stall(host, *arguments)
     # A packet comes at any moment of its period, and waits for what is left of the stall.
     missed = min(target.period_ns, end_ns - start_ns) // 2
     return Injection(fault, before_ns, target.now_ns(), end_ns - start_ns - missed, missed)
@@ -164,8 +146,6 @@ INJECTORS: dict[str, Callable[[Target, Fault], Injection]] = {
     "loss": outcome,
     "duplication": outcome,
     "reordering": outcome,
-    "step": step,
-    "ramp": ramp,
     "sender-stall": sender_stall,
     "receiver-stall": receiver_stall,
     "vcpu-stop": vcpu_stop,
