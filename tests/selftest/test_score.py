@@ -117,6 +117,13 @@ def test_the_criteria_say_what_did_not_hold() -> None:
     assert (first.what, first.found, first.holds) == ("no fault of a clock is reported as network", "1 of 1", False)
 
 
+def test_the_bound_of_what_decides_nothing_is_not_judged() -> None:
+    below = injection("delay", 20_000, way="forward")
+    said = [anomaly("network", "delay", way="forward", size=40_000, bound=5_000)]
+    inside = next(c for c in score(FLOOR, [below], said).criteria if "inside the bound" in c.what)
+    assert (inside.found, inside.holds) == ("0 of 0", None)
+
+
 def test_a_large_error_of_delays_fails_whatever_the_bound_says() -> None:
     big = injection("delay", 5_000_000, way="forward")
     wide = [anomaly("network", "delay", way="forward", size=4_000_000, bound=2_000_000)]

@@ -252,7 +252,7 @@ def _criteria(floor: Floor, cases: Sequence[Case], least: int) -> Iterable[Crite
     undecided = sum(case.right for case in below)
     holds = undecided >= NAMED_SHARE * len(below) if below else None
     yield Criterion("below the floor nothing is claimed in at least 95 %", f"{undecided} of {len(below)}", holds)
-    sized = [case for case in cases if case.inside is not None]
+    sized = [case for case in cases if case.inside is not None and case.verdict != UNDECIDED]
     inside = sum(bool(case.inside) for case in sized)
     holds = inside >= INSIDE_SHARE * len(sized) if sized else None
     yield Criterion("the true size is inside the bound in at least 99 %", f"{inside} of {len(sized)}", holds)

@@ -39,6 +39,7 @@ from latlab.selftest.plan import LONG, SHORT, Chosen, lasts_ns, make_plan
 from latlab.selftest.score import Score, score
 from latlab.selftest.truth import with_truth
 from latlab.session import bench_file
+from latlab.stats.records import HEADER_BYTES
 from latlab.store.run_dir import RunDirectory
 from latlab.store.samples import RAW_NAME, RawReader
 
@@ -122,6 +123,8 @@ def _run(
 
     def floor() -> Floor | None:
         raw = where[0] / RAW_NAME
+        if raw.stat().st_size < HEADER_BYTES:
+            return None
         quiet = samples.quiet_until(RawReader(raw).chunks(), QUIET_STRETCH_NS[asked.long])
         try:
             return find_floor(quiet) if quiet else None
