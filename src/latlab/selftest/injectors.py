@@ -24,6 +24,8 @@ Sleep = Callable[[float], None]
 
 ONE_IN_A_THOUSAND = 3.29
 """Standard deviations: a binomial number is farther from its mean in one case of a thousand."""
+SHOWN_NS = 1_000
+"""tc shows a delay in whole microseconds."""
 OVERTAKEN_PERIODS = 2.5
 """How many periods a packet is held up that others are to overtake."""
 
@@ -80,7 +82,7 @@ def delay(target: Target, fault: Fault) -> Injection:
     finally:
         stage.change(delay_words())
     # The last one that was held up comes when its time is over.
-    return Injection(fault, start_ns, target.now_ns() + added_ns, added_ns)
+    return Injection(fault, start_ns, target.now_ns() + added_ns, added_ns, SHOWN_NS)
 
 
 def outcome(target: Target, fault: Fault) -> Injection:
