@@ -18,6 +18,7 @@ static const struct verb {
 	{ "xdp", "attach a pinned XDP program to an interface", verb_xdp },
 	{ "now", "print this machine's clocks, read together", verb_now },
 	{ "clock", "compare the clocks of this machine, and what its NICs stamp", verb_clock },
+	{ "stall", "take a CPU, or stop a process, for a known time", verb_stall },
 	{ "connect", "join standard input and output to a Unix socket", connect_main },
 };
 

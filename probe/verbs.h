@@ -8,5 +8,6 @@ int verb_reflect(int argc, char **argv);
 int verb_xdp(int argc, char **argv);
 int verb_now(int argc, char **argv);
 int verb_clock(int argc, char **argv);
+int verb_stall(int argc, char **argv);
 
 #endif

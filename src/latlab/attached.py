@@ -7,8 +7,8 @@ set-up is undone when it ends; it ends early whenever something on it has failed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from latlab import attachment
 from latlab.attachment.wiring import End, Wiring
 from latlab.bench.site import Site, changes_undone
 from latlab.ends import AnyGuest, attached_guests, guest_end, hypervisor_end, peer_end
+from latlab.hosts.host import Process
 from latlab.nic import as_asked, offloads_kept, offloads_off, set_mtu
 from latlab.scenario.model import Point
+from latlab.store.run_dir import RunDirectory
 
 
 @dataclass
@@ -93,6 +95,11 @@ def _without_offloads(point: Point, site: Site, wirings: list[Wiring], apps: lis
     ]
 
 
+Begun = Callable[[Process, Process], None]
+Beside = Callable[[SetUp, RunDirectory], AbstractContextManager[Begun]]
+"""Goes on beside a flow, inside the block; what it gives is told the processes of both ends (see `measure.probe`)."""
+
+
 @dataclass
 class Standing:
     """The set-up that stands now, if any, from one point to the next."""
@@ -100,6 +107,8 @@ class Standing:
     set_up: SetUp | None = None
     before: dict[str, Any] = field(default_factory=dict)
     """The bench's environment before it was made."""
+    beside: Beside | None = None
+    """What goes on beside each flow that is measured on it."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def make(self, point: Point, site: Site, run_id: str, console: Path) -> SetUp:

@@ -251,6 +251,34 @@ def doctor(benches: tuple[str, ...], as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("bench", default="emulated")
+@click.option("--long", "is_long", is_flag=True, help="At least 200 faults, in a quarter of an hour.")
+@click.option("--seed", default=1, show_default=True, help="Of the order of the faults.")
+@click.option("--faults", "count", type=click.IntRange(1, 5000), help="How many, in place of the form's own number.")
+@click.option("--only", multiple=True, metavar="KIND", help="Only faults of this kind; may be said again.")
+@click.option("--attachment", default="baseline", show_default=True, help="Of the guest that the flow goes into.")
+@click.option("--runs", type=click.Path(path_type=Path), help="Keep the run's directory, with every packet, there.")
+@JSON
+def selftest(bench: str, is_long: bool, seed: int, count: int | None, only: tuple[str, ...], attachment: str,
+             runs: Path | None, as_json: bool) -> None:  # fmt: skip
+    """Inject faults of known size into BENCH and ask latlab to name them.
+
+    Exit code 2 when the bench, or latlab on it, is not as good as it must be.
+    """
+    from latlab.report.layout import print_text
+    from latlab.report.selftest import selftest_json, selftest_text
+    from latlab.selftest import story
+
+    with interrupt.at_safe_points(process_ends=True):
+        score = story.selftest(story.Asked(bench, is_long, seed, count, attachment, only, runs))
+    if as_json:
+        click.echo(json.dumps(selftest_json(score), indent=1))
+    else:
+        print_text(selftest_text(score), sys.stdout)
+    sys.exit(0 if score.passed else 2)
+
+
+@cli.command()
 @click.argument("what", type=click.Choice(["scenario", "bench"]))
 def schema(what: str) -> None:
     """Print the JSON Schema of scenario or bench files, for editors."""

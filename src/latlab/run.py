@@ -10,13 +10,13 @@ import functools
 import json
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from latlab import attachment
-from latlab.attached import SetUp, Standing
+from latlab.attached import Begun, SetUp, Standing
 from latlab.attachment.wiring import End, Evidence, Wiring, judge, judge_facts
 from latlab.bench import snapshot
 from latlab.bench.site import Site, link
@@ -25,6 +25,7 @@ from latlab.errors import LatlabError, UndoError
 from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
+from latlab.hosts.host import Process
 from latlab.load import BulkTraffic, running_between
 from latlab.measure import netperf, ping, probe
 from latlab.measure.verdict import Outcome, judge_run
@@ -116,7 +117,8 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
 
         load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
-            taken.probe = _probe(point, run, sender, reflector, clocks, progress)
+            with standing.beside(ready, run) if standing.beside else nullcontext(_nobody) as begun:
+                taken.probe = _probe(point, run, sender, reflector, clocks, progress, begun)
             replied = taken.probe.sender["replied"]
             flown = _evidence(point, ready)
             taken.findings += judge(warm, flown, packets=replied, when="flow") + judge_facts(flown)
@@ -260,8 +262,12 @@ def _evidence(point: Point, ready: SetUp) -> Evidence:
     return replace(reading, counters={**reading.counters, **guest})
 
 
+def _nobody(_sender: Process, _reflector: Process) -> None:
+    """Nothing goes on beside the flow."""
+
+
 def _probe(
-    point: Point, run: RunDirectory, sender: End, reflector: End, clocks: Watch, progress: Progress
+    point: Point, run: RunDirectory, sender: End, reflector: End, clocks: Watch, progress: Progress, begun: Begun
 ) -> probe.ProbeResult:
     log = SyncLog(run.path)
 
@@ -271,7 +277,7 @@ def _probe(
 
     going_on(0, point.flow.count)
     with run.raw_writer() as raw:
-        result = probe.measure(point.flow, sender, reflector, raw, going_on)
+        result = probe.measure(point.flow, sender, reflector, raw, going_on, begun)
     log.append(clocks.take())
     run.document.env["sender"], run.document.env["reflector"] = result.sender, result.reflector
     return result

@@ -82,9 +82,15 @@ def send_command(flow: Flow, sender: End, reflector: End) -> list[str]:
 
 
 def measure(
-    flow: Flow, sender: End, reflector: End, sink: Sink, progress: Callable[[int, int], None] = lambda _done, _of: None
+    flow: Flow,
+    sender: End,
+    reflector: End,
+    sink: Sink,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+    begun: Callable[[Process, Process], None] = lambda _sender, _reflector: None,
 ) -> ProbeResult:
-    """Sends the whole flow. `progress(done, of)` is told the records that have arrived, several times a second.
+    """Sends the whole flow. `progress(done, of)` is told the records that have arrived, several times a second;
+    `begun`, once, the processes of sender and reflector: closing the sender's standard input ends the flow early.
 
     Ctrl-C ends the sending early, keeps what was measured in the sink, and goes on up. MeasurementError when either
     end could not do its part; HostError when its machine is gone.
@@ -109,6 +115,7 @@ def measure(
     sends = sender.host.start(send_command(flow, sender, reflector), stdin=True, sink=take)
     sends.write(key)
     try:
+        begun(sends, answers)
         _follow(sends, answers, flow, sink, progress)
     except (KeyboardInterrupt, MeasurementError):
         sends.close_stdin()  # the sender stops, waits for what is under way, and writes its summary
