@@ -41,6 +41,7 @@ from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import clock_reasons
 from latlab.store.statistics import fill
 from latlab.store.timing_log import SyncLog, from_path
+from latlab.timing.ptp.sparing import stamps_every
 from latlab.timing.reading import Watch
 from latlab.timing.said import findings
 from latlab.version import program_versions, versions
@@ -277,7 +278,8 @@ def _probe(
 
     going_on(0, point.flow.count)
     with run.raw_writer() as raw:
-        result = probe.measure(point.flow, sender, reflector, raw, going_on, begun)
+        every = stamps_every(point.flow, point.timing, sender, reflector)
+        result = probe.measure(point.flow, sender, reflector, raw, going_on, begun, every)
     log.append(clocks.take())
     run.document.env["sender"], run.document.env["reflector"] = result.sender, result.reflector
     return result

@@ -67,8 +67,8 @@ def reflect_command(flow: Flow, reflector: End) -> list[str]:
     return [*command, "--priority", str(flow.priority), *_common(flow)]
 
 
-def send_command(flow: Flow, sender: End, reflector: End) -> list[str]:
-    """The sender's arguments. Pure."""
+def send_command(flow: Flow, sender: End, reflector: End, tx_stamps: int = 1) -> list[str]:
+    """The sender's arguments; one packet in `tx_stamps` asks for transmit stamps, 0: none. Pure."""
     command = [sender.host.probe, "send"]
     if flow.transport == "l2":
         command += ["--l2", sender.nic, "--dst", reflector.mac]
@@ -78,6 +78,7 @@ def send_command(flow: Flow, sender: End, reflector: End) -> list[str]:
     command += ["--period", f"{flow.period_ns}ns", "--count", str(flow.count), "--size", str(flow.size_bytes)]
     command += ["--clock", flow.clock, "--timeout", f"{flow.timeout_ns}ns", "--priority", str(flow.priority)]
     command += ["--cpu", str(flow.cpu)] if flow.cpu is not None else []
+    command += ["--tx-stamps", str(tx_stamps)] if tx_stamps != 1 else []
     return command + _common(flow)
 
 
@@ -88,9 +89,11 @@ def measure(
     sink: Sink,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
     begun: Callable[[Process, Process], None] = lambda _sender, _reflector: None,
+    tx_stamps: int = 1,
 ) -> ProbeResult:
     """Sends the whole flow. `progress(done, of)` is told the records that have arrived, several times a second;
     `begun`, once, the processes of sender and reflector: closing the sender's standard input ends the flow early.
+    One packet in `tx_stamps` asks for transmit stamps, 0: none.
 
     Ctrl-C ends the sending early, keeps what was measured in the sink, and goes on up. MeasurementError when either
     end could not do its part; HostError when its machine is gone.
@@ -112,7 +115,7 @@ def measure(
                 broken.append(error)
                 sends.signal(15)
 
-    sends = sender.host.start(send_command(flow, sender, reflector), stdin=True, sink=take)
+    sends = sender.host.start(send_command(flow, sender, reflector, tx_stamps), stdin=True, sink=take)
     sends.write(key)
     try:
         begun(sends, answers)

@@ -20,7 +20,7 @@ class Method(Protocol):
 
     NAME: str
 
-    def obstacle(self, site: Site, sender: End, reflector: End) -> str | None:
+    def obstacle(self, site: Site, sender: End, reflector: End, options: Any) -> str | None:
         """Why it cannot be used here; None: it can."""
 
     def running(self, site: Site, sender: End, reflector: End, options: Any) -> AbstractContextManager[Watch]:
@@ -59,9 +59,7 @@ def compared(site: Site, sender: End, reflector: End, timing: Timing) -> Iterato
         yield "shared", Nothing(), refused
         return
     for kind in wanted:
-        if kind not in METHODS:
-            continue
-        reason = METHODS[kind].obstacle(site, sender, reflector)
+        reason = METHODS[kind].obstacle(site, sender, reflector, timing)
         if reason is None:
             with METHODS[kind].running(site, sender, reflector, timing) as watch:
                 yield kind, watch, refused

@@ -35,7 +35,7 @@ MISFITS_MAX = 80
 """Readings of the guest in a row, 10 s, that no readings of the host surround."""
 
 
-def obstacle(site: Site, sender: End, reflector: End) -> str | None:
+def obstacle(site: Site, sender: End, reflector: End, options: object = None) -> str | None:  # noqa: ARG001
     pair = guest_pair(site, sender, reflector)
     if isinstance(pair, str):
         return pair

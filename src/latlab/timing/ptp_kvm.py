@@ -32,7 +32,7 @@ DEVICE_NAME = "KVM virtual PTP"
 """What the device calls itself (ptp_kvm_common.c)."""
 
 
-def obstacle(site: Site, sender: End, reflector: End) -> str | None:
+def obstacle(site: Site, sender: End, reflector: End, options: object = None) -> str | None:  # noqa: ARG001
     pair = guest_pair(site, sender, reflector)
     if isinstance(pair, str):
         return pair
