@@ -128,14 +128,14 @@ def vcpu_stop(target: Target, fault: Fault) -> Injection:
 
 
 def _stopped(target: Target, fault: Fault, host: Host, pid: int) -> Injection:
-    arguments = ("--pid", str(pid), "--for", f"{fault.size}ns")
-    if target.same_clock(host):
-        return Injection(fault, *_stall(host, *arguments), fault.size)
     before_ns = target.now_ns()
-    start_ns, end_ns = _stall(host, *arguments)
+    start_ns, end_ns = _stall(host, "--pid", str(pid), "--for", f"{fault.size}ns")
     # A packet comes at any moment of its period, and waits for what is left of the stall.
     missed = min(target.period_ns, end_ns - start_ns) // 2
-    return Injection(fault, before_ns, target.now_ns(), end_ns - start_ns - missed, missed)
+    size = end_ns - start_ns - missed
+    if target.same_clock(host):
+        return Injection(fault, start_ns, end_ns, size, missed)
+    return Injection(fault, before_ns, target.now_ns(), size, missed)
 
 
 def _way(fault: Fault) -> Way:
