@@ -18,6 +18,7 @@ from latlab.errors import HostError
 from latlab.hosts.host import Host
 from latlab.selftest.faults import NS_PER_S, Fault, Injection, Way
 from latlab.selftest.stage import Stage, delay_words, outcome_words
+from latlab.timing import clock_faults
 
 Sleep = Callable[[float], None]
 """Waits so many seconds; raises what ends the whole test."""
@@ -127,15 +128,37 @@ def vcpu_stop(target: Target, fault: Fault) -> Injection:
     return _stopped(target, fault, *target.qemu)
 
 
+def step(target: Target, fault: Fault) -> Injection:
+    """The reflector's clock goes ahead, and back afterwards. The sender's would move the packets as well."""
+    host, start_ns = target.reflector.host, target.now_ns()
+    clock_faults.step(target.site, host, fault.size)
+    try:
+        target.sleep(fault.lasts_ns / NS_PER_S)
+    finally:
+        clock_faults.step(target.site, host, -fault.size)
+    return Injection(fault, start_ns, target.now_ns(), fault.size)
+
+
+def ramp(target: Target, fault: Fault) -> Injection:
+    """The reflector's clock runs too fast. What it has gained it keeps: nobody goes by it."""
+    host, start_ns = target.reflector.host, target.now_ns()
+    clock_faults.ramp(target.site, host, fault.size)
+    try:
+        target.sleep(fault.lasts_ns / NS_PER_S)
+    finally:
+        clock_faults.ramp(target.site, host, -fault.size)
+    return Injection(fault, start_ns, target.now_ns(), fault.size)
+
+
 def _stopped(target: Target, fault: Fault, host: Host, pid: int) -> Injection:
-    arguments = ("--pid", str(pid), "--for", f"{fault.size}ns")
-    if target.same_clock(host):
-        return Injection(fault, *_stall(host, *arguments), fault.size)
     before_ns = target.now_ns()
-    start_ns, end_ns = _stall(host, *arguments)
+    start_ns, end_ns = _stall(host, "--pid", str(pid), "--for", f"{fault.size}ns")
     # A packet comes at any moment of its period, and waits for what is left of the stall.
     missed = min(target.period_ns, end_ns - start_ns) // 2
-    return Injection(fault, before_ns, target.now_ns(), end_ns - start_ns - missed, missed)
+    size = end_ns - start_ns - missed
+    if target.same_clock(host):
+        return Injection(fault, start_ns, end_ns, size, missed)
+    return Injection(fault, before_ns, target.now_ns(), size, missed)
 
 
 def _way(fault: Fault) -> Way:
@@ -148,6 +171,8 @@ INJECTORS: dict[str, Callable[[Target, Fault], Injection]] = {
     "loss": outcome,
     "duplication": outcome,
     "reordering": outcome,
+    "step": step,
+    "ramp": ramp,
     "sender-stall": sender_stall,
     "receiver-stall": receiver_stall,
     "vcpu-stop": vcpu_stop,

@@ -26,7 +26,7 @@ def with_truth(injections: Sequence[Injection], scheduled_ns: Times, arrived_ns:
     if arrived_ns is not None:
         first["receiver-stall"] = np.sort(arrived_ns)
     return [
-        replace(injection, true_size=longest_wait_ns(injection, first[injection.fault.kind]))
+        replace(injection, true_size=longest_wait_ns(injection, first[injection.fault.kind]), true_error=0)
         if injection.fault.kind in first
         else injection
         for injection in injections
