@@ -62,6 +62,8 @@ def running(site: Site, sender: End, reflector: End, options: object = None) -> 
     pair = guest_pair(site, sender, reflector)
     if isinstance(pair, str):
         raise BenchError(f"{NAME}: {pair}", hint="Choose another timing.")
+    if reason := _clocksource_obstacle(pair.hypervisor):
+        raise BenchError(f"{NAME}: {reason}", hint="Choose another timing.")
     with changes_undone(pair.guest):
         device = find_device(pair.guest)
         # The device tells the host's UTC; what is compared is TAI.
