@@ -15,7 +15,7 @@ class Reading:
     """
 
     time_ns: int
-    """TAI, on the clock of `host`."""
+    """TAI, on the sender's clock where rows compare both ends, else on that of `host`."""
     host: str
     """`sender`, `reflector`, or the name of another machine of the bench."""
     source: str
