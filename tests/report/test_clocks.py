@@ -91,3 +91,11 @@ def test_of_many_runs_what_was_odd_is_added_up() -> None:
     document.verdict = Verdict(value="valid")
     document.status = "failed"
     assert odd_in([document], ["row"], MANY) == []
+
+
+def test_rows_that_differ_in_their_timing_say_so() -> None:
+    documents = [run("tap-bridge", "none"), run("tap-bridge", "none")]
+    documents[1].point["timing"] = {"kind": "exchange"}
+    text = results(documents).plain
+    assert "tap-bridge, no load, timing auto" in text
+    assert "tap-bridge, no load, timing exchange" in text

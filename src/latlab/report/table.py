@@ -94,6 +94,9 @@ def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[
         for key, value in own.items():
             if any(other.get(key) != value for other in others):
                 words.append(_word(f"nic {key}" if (part, key) == ("nic", "vlan") else key, value))
+    timing = [_part(other, "timing").get("kind", "auto") for other in (document, *documents)]
+    if len(set(timing)) > 1:
+        words.append(f"timing {timing[0]}")
     return words
 
 
