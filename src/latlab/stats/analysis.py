@@ -158,7 +158,7 @@ def _not_compared(bins: Bins) -> str:
 def _apart(offset_ns: int) -> str:
     size = abs(offset_ns)
     told = f"{size / 1e9:.3f} s" if size >= 1e9 else f"{size / 1e6:.3f} ms" if size >= 1e6 else us(size)
-    return f"{told} {'ahead' if offset_ns >= 0 else 'behind'}"
+    return f"{told} {'ahead of' if offset_ns >= 0 else 'behind'}"
 
 
 def _checked(path: ClockPath, clocks: Clocks) -> str:

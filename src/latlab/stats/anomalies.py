@@ -70,6 +70,9 @@ class Anomaly:
 
 
 def us(value_ns: float) -> str:
+    """As a person reads it: ns below 1 us, else us."""
+    if abs(value_ns) < 1e3:
+        return f"{value_ns:.0f} ns"
     return f"{value_ns / 1000:.1f} us" if abs(value_ns) < 1e5 else f"{value_ns / 1000:.0f} us"
 
 
