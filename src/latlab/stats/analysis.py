@@ -139,7 +139,7 @@ def _facts(clocks: Clocks, path: ClockPath | None, bins: Bins, seen: _Seen) -> T
         return TimingFacts(clocks.method, noise_ns=noise, suspect=seen.suspect)
     ran = f" and ran {path.rate_ppb / 1000:+.2f} ppm against it" if path else ""
     known = f"known to ±{us(clocks.usual_error_ns)} by {clocks.method}"
-    words = [f"the reflector's clock was {_apart(offset)} of the sender's{ran}; {known}"]
+    words = [f"the reflector's clock was {_apart(offset)} the sender's{ran}; {known}"]
     if clocks.method != EXCHANGE:
         words.append(_checked(path, clocks) if path else f"not checked by the exchanges: {_not_compared(bins)}")
     rate = round(path.rate_ppb, 1) if path else 0.0
