@@ -38,6 +38,8 @@ DELAY_BINS = 3
 """What is shorter is for the packets themselves to tell."""
 LEVELS = 4
 """A part of a delay is another one when it is so many times the delay's median."""
+UNSEEN = 3
+"""Of the path's noise: a step of a clock that is smaller may be seen in one way only, the one with less noise."""
 STALL = 6
 """What lasts less than so many times its own size is a stall: packets that waited for its end tell by themselves."""
 JOIN_BINS = 2
@@ -118,6 +120,8 @@ def delays(path: ClockPath) -> list[Anomaly]:
         for first, last in _levels(_smooth(excess) - usual, threshold):
             size, bound = _above(excess, first, last, noise)
             aside, _ = _above(other, first, last, noise)
+            if size < UNSEEN * path.noise_ns and _above(excess + other, first, last, noise)[0] < size / 2:
+                continue  # the sum of both ways is free of the clocks, and did not rise: a move too small to be seen
             if size <= bound + _doubt(path, first, last):
                 continue
             begin, end = _edges(bins, first, last)
