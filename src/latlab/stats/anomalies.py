@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from latlab.stats.bins import Bins, Flags, Times, stretches
-from latlab.stats.clock_path import ClockPath
+from latlab.stats.clock_path import COARSE, ClockPath
 from latlab.stats.tube import Floats
 
 Blame = Literal["network", "clock", "sender", "unknown"]
@@ -36,6 +36,12 @@ TOGETHER = (1, 8, 64)
 """So many bins are counted together: what is rare but lasts does not show in one."""
 DELAY_BINS = 3
 """What is shorter is for the packets themselves to tell."""
+LEVELS = 4
+"""A part of a delay is another one when it is so many times the delay's median."""
+UNSEEN = 3
+"""Of the path's noise: a step of a clock that is smaller may be seen in one way only, the one with less noise."""
+STALL = 6
+"""What lasts less than so many times its own size is a stall: packets that waited for its end tell by themselves."""
 JOIN_BINS = 2
 AROUND = 20
 """Bins before and after a delay, against which it is measured."""
@@ -91,7 +97,7 @@ def clock_moves(path: ClockPath) -> list[Anomaly]:
             f"for {seconds:.1f} s the way there and the way back drifted apart, by {us(abs(ramp.size_ns))} in the end, "
             f"and the round trip did not: the reflector's clock ran {ramp.rate_ppb / 1000:+.2f} ppm off its usual rate"
         )
-        bound = ramp.bound_ns / max(seconds, 1e-9)
+        bound = 2 * ramp.bound_ns / max(seconds, 1e-9)  # where it began and ended is not known better
         found.append(_clock(bins, "ramp", ramp.first, ramp.last, ramp.rate_ppb, bound, moved))
     return found
 
@@ -114,19 +120,21 @@ def delays(path: ClockPath) -> list[Anomaly]:
         ("back", path.back_excess_ns, path.forward_excess_ns),
     ):
         usual, threshold, noise = _usual(excess)
-        for first, last in stretches(_smooth(excess) > usual + threshold, JOIN_BINS):
-            if last - first + 1 < DELAY_BINS:
-                continue
+        for first, last in _levels(_smooth(excess) - usual, threshold):
             size, bound = _above(excess, first, last, noise)
             aside, _ = _above(other, first, last, noise)
-            if size <= bound:
+            if size < UNSEEN * path.noise_ns and _above(excess + other, first, last, noise)[0] < size / 2:
+                continue  # the sum of both ways is free of the clocks, and did not rise: a move too small to be seen
+            if size <= bound + _doubt(path, first, last):
+                continue
+            begin, end = _edges(bins, first, last)
+            if end - begin < STALL * size:
                 continue
             ways = ("there", "back") if place == "forward" else ("back", "there")
             told = (
                 f"the way {ways[0]} rose by {us(size)} for {_seconds(bins, first, last):.1f} s, the way {ways[1]} "
                 f"by {us(aside)}: a clock would have moved them oppositely"
             )
-            begin, end = _edges(bins, first, last)
             packets = int(bins.sent[first : last + 1].sum())
             found.append(
                 Anomaly(
@@ -144,6 +152,14 @@ def delays(path: ClockPath) -> list[Anomaly]:
     return found
 
 
+def _doubt(path: ClockPath, first: int, last: int) -> float:
+    """How far the path may be off in these bins because the clock moved near them."""
+    spans = [(step.before, step.after, step.bound_ns) for step in path.steps]
+    spans += [(ramp.first, ramp.last, ramp.bound_ns) for ramp in path.ramps]
+    near = [bound for begin, end, bound in spans if begin <= last + COARSE and end >= first - COARSE]
+    return max(near, default=0.0)
+
+
 def _usual(excess: Floats) -> tuple[float, float, float]:
     """The usual level, how far above it is an anomaly, and three sigmas of one bin.
 
@@ -156,6 +172,29 @@ def _usual(excess: Floats) -> tuple[float, float, float]:
     change = np.diff(known)
     noise = 3 * 1.0483 * float(np.median(np.abs(change - np.median(change))))
     return usual, max(SIGMAS * (usual - low) / 1.2816, SIGMAS / 3 * noise, 1.0), noise
+
+
+def _levels(above: Floats, threshold: float) -> list[tuple[int, int]]:
+    """First and last of `DELAY_BINS` bins and more that are above the threshold. What is far higher than the rest of
+    its stretch is one by itself.
+    """
+    found, open_ = [], stretches(above > threshold, JOIN_BINS)
+    while open_:
+        first, last = open_.pop()
+        if last - first + 1 < DELAY_BINS:
+            continue
+        part = above[first : last + 1]
+        peak = float(np.nanmax(part))
+        high = stretches(part > peak / 2, JOIN_BINS)
+        if peak <= LEVELS * float(np.nanmedian(part)) or high == [(0, last - first)]:
+            found.append((first, last))
+            continue
+        begin = first
+        for head, tail in high:
+            open_ += [(begin, first + head - 1), (first + head, first + tail)]
+            begin = first + tail + 1
+        open_.append((begin, last))
+    return sorted(found)
 
 
 def _smooth(values: Floats) -> Floats:

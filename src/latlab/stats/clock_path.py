@@ -71,6 +71,11 @@ class ClockPath:
         return self._stepping[self.bins.index(seq)]
 
     @cached_property
+    def usual_error_ns(self) -> int:
+        """The bound of half of the bins."""
+        return int(np.median(self.error_ns))
+
+    @cached_property
     def _stepping(self) -> Flags:
         found = np.zeros(len(self.bins), bool)
         for step in self.steps:
@@ -116,6 +121,8 @@ def clock_path(bins: Bins) -> ClockPath | None:
     excess = np.maximum(total - np.quantile(total, FLOOR_QUANTILE), 0)
     calm = excess <= max(2 * noise_of(middle), np.quantile(excess, FLOOR_QUANTILE))
     rate = usual_slope(time[calm], middle[calm])
+    # A packet that was held meets a clock that has drifted on by then, so its excess may be off by as much.
+    excess *= 1 + 4 * abs(rate) / 1e9
     level = middle - rate * time
     path, steps, ramps = _traced(time, level, excess)
     moved = path + rate * time

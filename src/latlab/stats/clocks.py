@@ -90,7 +90,8 @@ class Clocks:
         """Which of these packets were measured while a clock was not to be trusted."""
         when = np.where(records["w"] != 0, records["w"], records["S"])
         found: Flags = error_ns > FAR_ERROR * max(self.usual_error_ns, 1)
-        if self.method in (UNKNOWN, SHARED):
+        if self.method in (UNKNOWN, SHARED, EXCHANGE):
+            # What widens the bound of the exchanges is load: its packets must not go, or the network looks better.
             found = np.zeros(len(records), bool)
         for start, end in self.intervals:
             found |= (when >= start) & (when <= end)

@@ -6,11 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from latlab.stats.bins import stretches
 from latlab.stats.slopes import middle_slope
 from latlab.stats.tube import Floats
 
+BESIDE = 8
+"""So many bins on either side tell how large a step was."""
 STEP_BINS = 2
 """A step is over within so many bins."""
 _SIGMA = 1.4826 / np.sqrt(2)
@@ -63,12 +66,22 @@ def find_steps(path: Floats, level: Floats, excess: Floats) -> list[Step]:
         beside = np.concatenate([jump[max(0, k - 2 * span) : max(0, k - span + 1)], jump[k + span : k + 2 * span + 1]])
         if len(beside) and abs(jump[k]) < 3 * np.max(np.abs(beside)):
             continue
-        before, after = slice(max(0, k - 4), k + 1), slice(k + span, k + span + 5)
+        before = _calmest(excess, max(0, k - BESIDE + 1), k + 1)
+        after = _calmest(excess, k + span, k + span + BESIDE)
+        bound = noise + float(excess[before].max() + excess[after].max()) / 2
+        # The levels tell better than the path, which is the least that it can have been; but delays move them.
+        moved = float(np.median(path[after]) - np.median(path[before]))
         size = float(np.median(level[after]) - np.median(level[before]))
-        bound = noise + float(np.median(excess[before]) + np.median(excess[after])) / 2
+        size = float(np.clip(size, moved - bound - noise, moved + bound + noise))
         if abs(size) > bound:
             found.append(Step(int(k), int(k) + span, size, bound))
     return sorted(found, key=place)
+
+
+def _calmest(excess: Floats, begin: int, end: int) -> npt.NDArray[np.intp]:
+    """Half of these bins: those to which least was added."""
+    found = np.argsort(excess[begin:end], kind="stable")
+    return begin + found[: max(1, (len(found) + 1) // 2)]
 
 
 def stepped_by(count: int, steps: list[Step]) -> Floats:
