@@ -77,8 +77,11 @@ class Floor:
         return self.packets.get(kind.name, 1) if kind.noise == "count" else 0
 
 
-def find_floor(quiet: Quiet) -> Floor:
-    """The floor. ValueError when there are not `MIN_WINDOWS` windows with packets that were answered."""
+def find_floor(quiet: Quiet, held_ns: int = 0) -> Floor:
+    """The floor. `held_ns`: of each round trip, what the self-test itself adds all the time.
+
+    ValueError when there are not `MIN_WINDOWS` windows with packets that were answered.
+    """
     windows = (quiet.time_ns - quiet.time_ns[0]) // WINDOW_NS if len(quiet.time_ns) else np.empty(0, np.int64)
     whole = windows < windows[-1] if len(windows) else np.empty(0, bool)
     used = whole & quiet.answered
@@ -109,6 +112,6 @@ def find_floor(quiet: Quiet) -> Floor:
         return_ns=noise(quiet.return_ns),
         single_ns={"sender": single(quiet.wakeup_ns), "receiver": single(quiet.forward_ns)},
         packets={name: most(flags) for name, flags in quiet.counted.items()},
-        round_trip_ns=round(float(np.median(quiet.round_trip_ns[used]))),
+        round_trip_ns=max(1, round(float(np.median(quiet.round_trip_ns[used]))) - held_ns),
         windows=len(numbers),
     )

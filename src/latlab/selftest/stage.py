@@ -3,8 +3,8 @@
 
 Every packet that reaches the NIC is led through an `ifb` device, whose qdisc is netem, before the stack sees it. On the
 way out of the sender a delay would be the sender's own; here it lies between its driver and the receiver's stack, and
-is the network's. netem stands there all the time with next to no delay, so that a fault changes nothing but a number:
-what its timer costs is in the quiet times too. Its rate keeps the packets in their order when a delay ends.
+is the network's. netem stands there all the time, and always holds packets for long enough to need its timer, so that a
+fault changes nothing but a number: what the timer costs is in the quiet times too. Its rate keeps the packets in their order when a delay ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from latlab.hosts.host import Host
 
 DEVICE = "llfault"
 MODULES = ("ifb", "sch_netem", "sch_ingress", "cls_matchall", "act_mirred")
-IDLE_NS = 1_000
+IDLE_NS = 1_000_000
+"""Of the quiet state. With so little that no timer is set, as 1 us, a fault would also cost what the timer does: 0.1 to
+0.3 ms in an emulated machine.
+"""
 LIMIT_PACKETS = 20_000
 ORDERED = ("rate", "10gbit")
 ANY_ORDER = ("rate", "0bit")

@@ -120,6 +120,7 @@ def _run(
     """The flow, measured, and what was injected beside it."""
     flow = planned.point.flow
     where: list[Path] = []
+    held_ns: list[int] = []
 
     def floor() -> Floor | None:
         raw = where[0] / RAW_NAME
@@ -127,7 +128,7 @@ def _run(
             return None
         quiet = samples.quiet_until(RawReader(raw).chunks(), QUIET_STRETCH_NS[asked.long])
         try:
-            return find_floor(quiet) if quiet else None
+            return find_floor(quiet, sum(held_ns)) if quiet else None
         except ValueError as error:
             raise MeasurementError(
                 f"the bench carries too little of the flow for a floor: {error}",
@@ -146,6 +147,7 @@ def _run(
         where.append(run.path)
         with ExitStack() as stack:
             stages = _stages(ready, chosen)
+            held_ns.append(len(stages) * stage.IDLE_NS)
             folder = f"/tmp/latlab-{site.hypervisor.facts.id}-faults"
             for host in {id(s.host.channel): s.host for s in stages.values()}.values():
                 host.change(["mkdir", "-m", "700", folder], undo=["rm", "-rf", folder])
