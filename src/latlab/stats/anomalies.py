@@ -30,8 +30,8 @@ Place = Literal["sender", "forward", "receiver", "back", "clock", ""]
 
 SIGMAS = 5
 """So far above its usual level a bin is an anomaly."""
-CHANCE = 1e-6
-"""Of bins with so many lost packets, if they were lost at the rate of the others: below it, it is an anomaly."""
+CHANCE = 0.01
+"""That a run in which packets are lost all the same all the time has an anomaly; shared by all its bins."""
 TOGETHER = (1, 8, 64)
 """So many bins are counted together: what is rare but lasts does not show in one."""
 DELAY_BINS = 3
@@ -117,12 +117,16 @@ def delays(path: ClockPath) -> list[Anomaly]:
         ("back", path.back_excess_ns, path.forward_excess_ns),
     ):
         usual, threshold, noise = _usual(excess)
+        noise = max(noise, path.noise_ns)
         for first, last in _levels(_smooth(excess) - usual, threshold):
             size, bound = _above(excess, first, last, noise)
             aside, _ = _above(other, first, last, noise)
-            if size < UNSEEN * path.noise_ns and _above(excess + other, first, last, noise)[0] < size / 2:
+            doubt, rise = _doubt(path, first, last), _above(excess + other, first, last, noise)[0]
+            if size < UNSEEN * path.noise_ns and rise < size / 2:
                 continue  # the sum of both ways is free of the clocks, and did not rise: a move too small to be seen
-            if size <= bound + _doubt(path, first, last):
+            if doubt:
+                size = min(size, rise)
+            if size <= bound + doubt:
                 continue
             begin, end = _edges(bins, first, last)
             if end - begin < STALL * size:
@@ -250,6 +254,7 @@ def _too_many(counts: Times, sent: Times) -> tuple[Flags, float]:
     from scipy.special import gammainc  # takes most of a second to load, and most runs lose nothing
 
     odd = np.zeros(len(counts), bool)
+    chance = CHANCE / (len(counts) * sum(1 / size for size in TOGETHER))
     while True:
         usual = float(counts[~odd].sum()) / max(1, int(sent[~odd].sum()))
         before = int(odd.sum())
@@ -258,7 +263,7 @@ def _too_many(counts: Times, sent: Times) -> tuple[Flags, float]:
             number = np.add.reduceat(np.where(odd, 0, counts), starts)
             # Poisson: so many or more, with this mean.
             mean = usual * np.add.reduceat(np.where(odd, 0, sent), starts)
-            much = (number > 0) & (gammainc(np.maximum(number, 1), mean) < CHANCE)
+            much = (number > 0) & (gammainc(np.maximum(number, 1), mean) < chance)
             odd |= np.repeat(much, size)[: len(counts)]
         if int(odd.sum()) == before:
             break
