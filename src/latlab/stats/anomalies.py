@@ -112,13 +112,20 @@ def _seconds(bins: Bins, first: int, last: int) -> float:
 def delays(path: ClockPath) -> list[Anomaly]:
     """Stretches of bins in which one way took longer than before and after, whatever the clocks did."""
     bins, found = path.bins, []
+    # Where the clock moved its path is known worst; the sum of both ways is free of it.
+    total = path.forward_excess_ns + path.back_excess_ns
+    total -= np.nanmedian(total) if np.isfinite(total).any() else 0.0
+    near = np.zeros(len(bins), bool)
+    for begin, end, _ in _moves(path):
+        near[max(0, begin - COARSE) : end + COARSE + 1] = True
     for place, excess, other in (
         ("forward", path.forward_excess_ns, path.back_excess_ns),
         ("back", path.back_excess_ns, path.forward_excess_ns),
     ):
         usual, threshold, noise = _usual(excess)
         noise = max(noise, path.noise_ns)
-        for first, last in _levels(_smooth(excess) - usual, threshold):
+        above = np.where(near, np.minimum(excess - usual, total), excess - usual)
+        for first, last in _levels(_smooth(above), threshold):
             size, bound = _above(excess, first, last, noise)
             aside, _ = _above(other, first, last, noise)
             doubt, rise = _doubt(path, first, last), _above(excess + other, first, last, noise)[0]
@@ -155,10 +162,14 @@ def delays(path: ClockPath) -> list[Anomaly]:
 
 def _doubt(path: ClockPath, first: int, last: int) -> float:
     """How far the path may be off in these bins because the clock moved near them."""
-    spans = [(step.before, step.after, step.bound_ns) for step in path.steps]
-    spans += [(ramp.first, ramp.last, ramp.bound_ns) for ramp in path.ramps]
-    near = [bound for begin, end, bound in spans if begin <= last + COARSE and end >= first - COARSE]
+    near = [bound for begin, end, bound in _moves(path) if begin <= last + COARSE and end >= first - COARSE]
     return max(near, default=0.0)
+
+
+def _moves(path: ClockPath) -> list[tuple[int, int, float]]:
+    """First and last bin of each step and ramp, and its bound."""
+    steps = [(step.before, step.after, step.bound_ns) for step in path.steps]
+    return steps + [(ramp.first, ramp.last, ramp.bound_ns) for ramp in path.ramps]
 
 
 def _usual(excess: Floats) -> tuple[float, float, float]:
@@ -303,3 +314,19 @@ def totals(anomalies: Sequence[Anomaly]) -> dict[Blame, int]:
     for anomaly in anomalies:
         found[anomaly.verdict] = found.get(anomaly.verdict, 0) + 1
     return found
+
+
+def told_once(known: Iterable[Anomaly], stalls: Sequence[Anomaly], bin_ns: int) -> list[Anomaly]:
+    """What is `known` without the delays that are long stalls: packets that waited for the end, all of the time."""
+
+    def is_stall(delay: Anomaly) -> bool:
+        return delay.kind == "delay" and any(
+            stall.place == delay.place
+            and stall.size > 1.5 * delay.size
+            and stall.size > (delay.end_ns - delay.start_ns - 2 * bin_ns)
+            and stall.start_ns < delay.start_ns + bin_ns
+            and stall.end_ns > delay.end_ns - 2 * bin_ns
+            for stall in stalls
+        )
+
+    return [anomaly for anomaly in known if not is_stall(anomaly)]
