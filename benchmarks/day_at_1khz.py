@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     day = Day(options.hours)
     header = replace(NETWORK, count=day.count).header
     started = time.process_time()
@@ -89,7 +90,7 @@ def main() -> None:
     taken_s = time.process_time() - started
     peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     assert peak
-    named = Counter()  # type: Counter[str]
+    named: Counter[str] = Counter()
     wanted = injected(options.hours)
     for fault, verdict in wanted:
         at = START_NS + fault.at_s * 1e9
@@ -101,9 +102,7 @@ def main() -> None:
         named["right" if verdict in near else "missed"] += 1
     # Each pass makes the records anew: what is analysed is the packets, so often as they were.
     result = {
-        "commit": subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "commit": commit.stdout.strip(),
         "hours": options.hours,
         "packets": day.count,
         "passes": round(day.records / day.count, 2),

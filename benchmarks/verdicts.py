@@ -255,9 +255,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first: others are other worlds")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args()
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     found = list(cases(options.each, options.first))
     rows = table(found)
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     clock = [case for case in found if case.fault in ("step", "ramp")]
     as_network = sum(any(name.startswith("network/") for name in case.found) for case in clock)
     network = [case for case in found if not case.fault.startswith(("step", "ramp"))]

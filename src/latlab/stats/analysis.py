@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, us
+from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, told_once, us
 from latlab.stats.bins import Bins, make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
@@ -85,7 +85,8 @@ def analyse(
     if seen.suspect:
         trusted = summarise(_without(chunks(), clocks), direction, scales, clocks)
     known += seen.negative.anomalies()
-    anomalies = in_order([*known, *finder.anomalies(known)])
+    late = finder.anomalies(known)
+    anomalies = in_order([*told_once(known, late, bins.packets * header.period_ns), *late])
     return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path)
 
 

@@ -30,8 +30,8 @@ Place = Literal["sender", "forward", "receiver", "back", "clock", ""]
 
 SIGMAS = 5
 """So far above its usual level a bin is an anomaly."""
-CHANCE = 1e-6
-"""Of bins with so many lost packets, if they were lost at the rate of the others: below it, it is an anomaly."""
+CHANCE = 0.01
+"""That a run in which packets are lost all the same all the time has an anomaly; shared by all its bins."""
 TOGETHER = (1, 8, 64)
 """So many bins are counted together: what is rare but lasts does not show in one."""
 DELAY_BINS = 3
@@ -115,17 +115,28 @@ def _seconds(bins: Bins, first: int, last: int) -> float:
 def delays(path: ClockPath) -> list[Anomaly]:
     """Stretches of bins in which one way took longer than before and after, whatever the clocks did."""
     bins, found = path.bins, []
+    # Where the clock moved its path is known worst; the sum of both ways is free of it.
+    total = path.forward_excess_ns + path.back_excess_ns
+    total -= np.nanmedian(total) if np.isfinite(total).any() else 0.0
+    near = np.zeros(len(bins), bool)
+    for begin, end, _ in _moves(path):
+        near[max(0, begin - COARSE) : end + COARSE + 1] = True
     for place, excess, other in (
         ("forward", path.forward_excess_ns, path.back_excess_ns),
         ("back", path.back_excess_ns, path.forward_excess_ns),
     ):
         usual, threshold, noise = _usual(excess)
-        for first, last in _levels(_smooth(excess) - usual, threshold):
+        noise = max(noise, path.noise_ns)
+        above = np.where(near, np.minimum(excess - usual, total), excess - usual)
+        for first, last in _levels(_smooth(above), threshold):
             size, bound = _above(excess, first, last, noise)
             aside, _ = _above(other, first, last, noise)
-            if size < UNSEEN * path.noise_ns and _above(excess + other, first, last, noise)[0] < size / 2:
+            doubt, rise = _doubt(path, first, last), _above(excess + other, first, last, noise)[0]
+            if size < UNSEEN * path.noise_ns and rise < size / 2:
                 continue  # the sum of both ways is free of the clocks, and did not rise: a move too small to be seen
-            if size <= bound + _doubt(path, first, last):
+            if doubt:
+                size = min(size, rise)
+            if size <= bound + doubt:
                 continue
             begin, end = _edges(bins, first, last)
             if end - begin < STALL * size:
@@ -154,10 +165,14 @@ def delays(path: ClockPath) -> list[Anomaly]:
 
 def _doubt(path: ClockPath, first: int, last: int) -> float:
     """How far the path may be off in these bins because the clock moved near them."""
-    spans = [(step.before, step.after, step.bound_ns) for step in path.steps]
-    spans += [(ramp.first, ramp.last, ramp.bound_ns) for ramp in path.ramps]
-    near = [bound for begin, end, bound in spans if begin <= last + COARSE and end >= first - COARSE]
+    near = [bound for begin, end, bound in _moves(path) if begin <= last + COARSE and end >= first - COARSE]
     return max(near, default=0.0)
+
+
+def _moves(path: ClockPath) -> list[tuple[int, int, float]]:
+    """First and last bin of each step and ramp, and its bound."""
+    steps = [(step.before, step.after, step.bound_ns) for step in path.steps]
+    return steps + [(ramp.first, ramp.last, ramp.bound_ns) for ramp in path.ramps]
 
 
 def _usual(excess: Floats) -> tuple[float, float, float]:
@@ -253,6 +268,7 @@ def _too_many(counts: Times, sent: Times) -> tuple[Flags, float]:
     from scipy.special import gammainc  # takes most of a second to load, and most runs lose nothing
 
     odd = np.zeros(len(counts), bool)
+    chance = CHANCE / (len(counts) * sum(1 / size for size in TOGETHER))
     while True:
         usual = float(counts[~odd].sum()) / max(1, int(sent[~odd].sum()))
         before = int(odd.sum())
@@ -261,7 +277,7 @@ def _too_many(counts: Times, sent: Times) -> tuple[Flags, float]:
             number = np.add.reduceat(np.where(odd, 0, counts), starts)
             # Poisson: so many or more, with this mean.
             mean = usual * np.add.reduceat(np.where(odd, 0, sent), starts)
-            much = (number > 0) & (gammainc(np.maximum(number, 1), mean) < CHANCE)
+            much = (number > 0) & (gammainc(np.maximum(number, 1), mean) < chance)
             odd |= np.repeat(much, size)[: len(counts)]
         if int(odd.sum()) == before:
             break
@@ -301,3 +317,19 @@ def totals(anomalies: Sequence[Anomaly]) -> dict[Blame, int]:
     for anomaly in anomalies:
         found[anomaly.verdict] = found.get(anomaly.verdict, 0) + 1
     return found
+
+
+def told_once(known: Iterable[Anomaly], stalls: Sequence[Anomaly], bin_ns: int) -> list[Anomaly]:
+    """What is `known` without the delays that are long stalls: packets that waited for the end, all of the time."""
+
+    def is_stall(delay: Anomaly) -> bool:
+        return delay.kind == "delay" and any(
+            stall.place == delay.place
+            and stall.size > 1.5 * delay.size
+            and stall.size > (delay.end_ns - delay.start_ns - 2 * bin_ns)
+            and stall.start_ns < delay.start_ns + bin_ns
+            and stall.end_ns > delay.end_ns - 2 * bin_ns
+            for stall in stalls
+        )
+
+    return [anomaly for anomaly in known if not is_stall(anomaly)]

@@ -184,9 +184,17 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         elif not any(found.first <= step.after and step.before <= found.last for step in steps):
             # Too small to be seen bin by bin: whether it took a moment or the whole of these bins is not known.
             steps.append(Step(found.first, found.last, found.size_ns, found.bound_ns))
+    steps = [step for step in steps if not _bend(step, ramps, time)]
     half = excess / 2 + noise_of(level)
     path = np.clip(np.interp(time, slow_time, slow) + stepped, level - half, level + half)
     return path, steps, ramps
+
+
+def _bend(step: Step, ramps: list[Ramp], time: Floats) -> bool:
+    """Whether it may be no more than the beginning, the end, or a part of a steep ramp."""
+    seconds = float(time[min(step.after, len(time) - 1)] - time[step.before])
+    near = [r for r in ramps if r.first - STEP_BINS <= step.after and step.before <= r.last + STEP_BINS]
+    return any(abs(step.size_ns) <= 2 * abs(ramp.rate_ppb) * seconds for ramp in near)
 
 
 def _residue(ramp: Ramp, steps: list[Step]) -> bool:

@@ -126,6 +126,7 @@ class LateFinder:
         """
         self._path, self._compared, self._period_ns = path, compared, period_ns
         self._usual, self._limit, self._spread = _limits(parts_of(sample, path))
+        self._bin_ns = path.bins.packets * period_ns if path is not None else 0
         self._join_ns = max(JOIN_NS, JOIN_PERIODS * period_ns)
         self._episodes: list[_Episode] = []
         self._open: _Episode | None = None
@@ -168,7 +169,8 @@ class LateFinder:
         part = int(np.argmax(episode.most))
         place, most = PARTS[part][1], float(episode.most[part])
         for anomaly in known:
-            overlap = min(anomaly.end_ns, episode.end_ns) - max(anomaly.start_ns, episode.start_ns)
+            # What lasts begins and ends somewhere in a bin.
+            overlap = min(anomaly.end_ns, episode.end_ns) - max(anomaly.start_ns, episode.start_ns) + self._bin_ns
             if anomaly.kind == "step" and episode.packets <= 2 and overlap >= 0 and most <= 1.2 * abs(anomaly.size):
                 return True  # it stepped between two stamps of one packet
             same = part in WAYS and anomaly.place in (place, "clock")
