@@ -12,7 +12,7 @@ from latlab.selftest.stage import Netem, delay_words, late_table, outcome_words,
 def test_quiet_and_delay_differ_in_the_delay_alone() -> None:
     quiet, late = delay_words(), delay_words(500_000)
     changed = [(a, b) for a, b in zip(quiet, late, strict=True) if a != b]
-    assert changed == [("1.000us", "501.000us")]
+    assert changed == [("1000.000us", "1500.000us")]
     assert quiet[-2:] == ["rate", "10gbit"]
 
 

@@ -4,7 +4,8 @@
 Every packet that reaches the NIC is led through an `ifb` device, whose qdisc is netem, before the stack sees it. On the
 way out of the sender a delay would be the sender's own; here it lies between its driver and the receiver's stack, and
 is the network's. netem stands there all the time, and always holds packets for long enough to need its timer, so that a
-fault changes nothing but a number: what the timer costs is in the quiet times too. Its rate keeps the packets in their order when a delay ends.
+fault changes nothing but a number: what the timer costs is in the quiet times too. Its rate keeps the packets in their
+order when a delay ends.
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ SENDER, RECEIVER, WAYS = (0, 1, 6), (3, 4), (2, 5)
 
 FAR = 6
 """A part is late beyond its median by so many times the distance from there to p90."""
+FAR_RARE = 2
+"""And by so many times the distance to p99: where one packet in a hundred is far off, that is the bench's usual noise."""
 LEAST_NS = 5_000
 """Nothing shorter than this is late: it is about what a cache miss, an interrupt or a reading of a clock costs."""
 LEAST_SHARE = 0.1
@@ -211,9 +213,9 @@ def _limits(parts: Floats) -> tuple[Floats, Floats, Floats]:
     for row, values in enumerate(parts):
         known = values[np.isfinite(values)]
         if len(known):
-            usual[row], high = np.quantile(known, (0.5, 0.9))
+            usual[row], high, rare = np.quantile(known, (0.5, 0.9, 0.99))
             spread[row] = high - usual[row]
-            limit[row] = max(FAR * spread[row], LEAST_NS)
+            limit[row] = max(FAR * spread[row], FAR_RARE * (rare - usual[row]), LEAST_NS)
     # The two ways' offset cancels in their sum.
     least = LEAST_SHARE * float(usual[list(WAYS + RECEIVER)].sum())
     return usual, np.maximum(limit, least), spread
