@@ -270,9 +270,9 @@ def main() -> None:
             f" {row['fault']:<20} {row['injected']:>8} {row['above']:>5} {row['right']:>6} {row['right_below']:>12} "
             f"{inside:>13} {error:>13}   {row['named']}"
         )
-    for case in found:
-        if not case.right or case.inside is False:
-            print(f"   {case}", file=sys.stderr)
+    wrong = [asdict(case) for case in found if not case.right or case.inside is False]
+    for case in wrong:
+        print(f"   {case}", file=sys.stderr)
     above = [case for case in found if case.above]
     summary = {
         "commit": commit.stdout.strip(),
@@ -285,7 +285,7 @@ def main() -> None:
     print(f" {summary}")
     if options.json:
         options.json.write_text(
-            json.dumps({**summary, "classes": rows, "cases": [asdict(case) for case in found]}, indent=1) + "\n"
+            json.dumps({**summary, "first": options.first, "classes": rows, "wrong": wrong}, indent=1) + "\n"
         )
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-import weakref
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -139,23 +139,25 @@ def test_packets_without_a_record_leave_a_gap_and_no_confusion() -> None:
 
 
 def test_only_bins_stay_in_memory() -> None:
-    """However long the run: but for the beginning, no chunk that was seen is still there."""
-    seen: list[weakref.ref[Records]] = []
-    alive = []
+    """However long the run: 80 bytes for a bin, and its share of what joining them takes."""
+    records = make(World(count=5_000)).records
 
-    def chunks() -> Iterator[Records]:
-        for number in range(30):
-            records = make(World(count=1_000, first=number * 1_000)).records
-            seen.append(weakref.ref(records))
-            yield records
-            del records
-            alive.append(sum(chunk() is not None for chunk in seen))
+    def peak_bytes(pieces: int) -> int:
+        def chunks() -> Iterator[Records]:
+            for number in range(pieces):
+                piece = records.copy()
+                piece["seq"] += np.uint64(number * len(records))
+                yield piece
 
-    bins = make_bins(chunks(), 100, PERIOD)
-    arrays = [value for field in fields(Bins) if isinstance(value := getattr(bins, field.name), np.ndarray)]
-    assert sum(array.nbytes for array in arrays) == len(bins) * 80
-    assert len(bins) == 300
-    assert max(alive) <= 2
+        tracemalloc.start()
+        try:
+            assert len(make_bins(chunks(), 100, PERIOD)) == 50 * pieces
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, many = peak_bytes(10), peak_bytes(60)
+    assert many - few < 50 * 50 * 80 * 4
 
 
 def test_times_are_those_of_the_middle_packet() -> None:

@@ -215,8 +215,8 @@ def _reduce(records: Records, packets: int, period_ns: int, base_ns: int, drift:
     return {
         "first_seq": numbers[starts] * packets,
         "time_ns": found.sent_ns[starts + sizes // 2],
-        "forward_min_ns": forward[:, 0],
-        "back_min_ns": back[:, 0],
+        "forward_min_ns": forward[:, 0].copy(),  # not a view that keeps the table in memory
+        "back_min_ns": back[:, 0].copy(),
         "forward_ns": _quartile(forward),
         "back_ns": _quartile(back),
         "sent": counted(sent),
