@@ -43,6 +43,10 @@ UNSEEN = 3
 STALL = 6
 """What lasts less than so many times its own size is a stall: packets that waited for its end tell by themselves."""
 JOIN_BINS = 2
+MIN_STRETCHES = 8
+"""Of a delay's length, in a run: fewer say nothing of how far such stretches differ."""
+WANDER_SHARE = 0.8
+"""Of stretches like it that differ by less than a delay's bound allows, at the least; the rest may be delays."""
 AROUND = 20
 """Bins before and after a delay, against which it is measured."""
 
@@ -130,6 +134,7 @@ def delays(path: ClockPath) -> list[Anomaly]:
         above = np.where(near, np.minimum(excess - usual, total), excess - usual)
         for first, last in _levels(_smooth(above), threshold):
             size, bound = _above(excess, first, last, noise)
+            bound += _wander(excess, last - first + 1)
             aside, _ = _above(other, first, last, noise)
             doubt, rise = _doubt(path, first, last), _above(excess + other, first, last, noise)[0]
             if size < UNSEEN * path.noise_ns and rise < size / 2:
@@ -230,6 +235,19 @@ def _above(excess: Floats, first: int, last: int, noise: float) -> tuple[float, 
     count = len(before) + len(after)
     bound = noise * (1 / np.sqrt(len(inner)) + 1 / np.sqrt(max(count, 1))) + (np.ptp(around) if around else 0.0)
     return float(np.nanmedian(inner)) - level, float(bound)
+
+
+def _wander(excess: Floats, size: int) -> float:
+    """How far the level of so many bins differs, 99.9 % of the time, from those before and after them, without any
+    cause of its own: from as many stretches of the run as there are, against their two neighbours.
+    """
+    known = excess[np.isfinite(excess)]
+    whole = len(known) // size
+    if whole < MIN_STRETCHES:
+        return 0.0
+    levels = np.median(known[: whole * size].reshape(whole, size), axis=1)
+    apart = np.abs(levels[1:-1] - (levels[:-2] + levels[2:]) / 2)
+    return float(max(3.29 * 1.4826 * np.median(apart), np.quantile(apart, WANDER_SHARE)))
 
 
 def _edges(bins: Bins, first: int, last: int) -> tuple[int, int]:

@@ -35,7 +35,7 @@ SENDER, RECEIVER, WAYS = (0, 1, 6), (3, 4), (2, 5)
 FAR = 6
 """A part is late beyond its median by so many times the distance from there to p90."""
 FAR_RARE = 2
-"""And by so many times the distance to p99: where one packet in a hundred is far off, that is the bench's usual noise."""
+"""And by so many times the distance to p99: what one packet in a hundred is off by is the bench's own noise."""
 LEAST_NS = 5_000
 """Nothing shorter than this is late: it is about what a cache miss, an interrupt or a reading of a clock costs."""
 LEAST_SHARE = 0.1
@@ -208,14 +208,14 @@ class LateFinder:
 
 
 def _limits(parts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of each part: its median, how far beyond it is late, and the distance from there to p90. Infinite if unknown."""
+    """Of each part: its median, how far beyond it is late (infinite if unknown), and half of what is usual beyond it."""
     usual, limit, spread = (np.full(len(PARTS), value) for value in (0.0, np.inf, 0.0))
     for row, values in enumerate(parts):
         known = values[np.isfinite(values)]
         if len(known):
             usual[row], high, rare = np.quantile(known, (0.5, 0.9, 0.99))
-            spread[row] = high - usual[row]
-            limit[row] = max(FAR * spread[row], FAR_RARE * (rare - usual[row]), LEAST_NS)
+            limit[row] = max(FAR * (high - usual[row]), FAR_RARE * (rare - usual[row]), LEAST_NS)
+            spread[row] = max(high - usual[row], (rare - usual[row]) / 2)
     # The two ways' offset cancels in their sum.
     least = LEAST_SHARE * float(usual[list(WAYS + RECEIVER)].sum())
     return usual, np.maximum(limit, least), spread
