@@ -208,7 +208,7 @@ class LateFinder:
 
 
 def _limits(parts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of each part: its median, how far beyond it is late (infinite if unknown), and half of what is usual beyond it."""
+    """Of each part: its median, how far beyond it is late (infinite if unknown), half of what is usual beyond it."""
     usual, limit, spread = (np.full(len(PARTS), value) for value in (0.0, np.inf, 0.0))
     for row, values in enumerate(parts):
         known = values[np.isfinite(values)]
