@@ -103,7 +103,8 @@ def test_every_attachment_is_measured_and_proven(run_latlab: Start, tmp_path: Pa
         if run["attachment"] == "baseline":
             assert 0 < one_way["min_ns"] < run["metrics"]["round_trip"]["min_ns"]
         else:
-            assert one_way["not_measured"] == "clocks not compared"
+            assert run["timing"]["method"] in ("kvm-tsc", "ptp-kvm"), run["env"].get("timing")
+            assert one_way["min_ns"] + one_way["bound_ns"] > 0 < one_way["bound_ns"]
 
 
 @pytest.mark.timeout(LIMIT_S + 20)
