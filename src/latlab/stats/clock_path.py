@@ -193,7 +193,7 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
 def _bend(step: Step, ramps: list[Ramp], time: Floats) -> bool:
     """Whether it may be no more than the beginning, the end, or a part of a steep ramp."""
     seconds = float(time[min(step.after, len(time) - 1)] - time[step.before])
-    near = [r for r in ramps if r.first - STEP_BINS <= step.after and step.before <= r.last + STEP_BINS]
+    near = [ramp for ramp in ramps if ramp.first - COARSE <= step.after and step.before <= ramp.last + COARSE]
     return any(abs(step.size_ns) <= 2 * abs(ramp.rate_ppb) * seconds for ramp in near)
 
 
