@@ -24,7 +24,18 @@ import numpy as np
 import numpy.typing as npt
 
 from latlab.stats.bins import ABSENT, Bins, Flags, Times
-from latlab.stats.moves import STEP_BINS, Ramp, Step, find_ramps, find_steps, noise_of, place, stepped_by
+from latlab.stats.moves import (
+    BESIDE,
+    STEP_BINS,
+    Ramp,
+    Step,
+    find_ramps,
+    find_steps,
+    noise_of,
+    place,
+    rather_step,
+    stepped_by,
+)
 from latlab.stats.slopes import usual_slope
 from latlab.stats.tube import Floats, shortest_path
 
@@ -179,7 +190,10 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         found = replace(ramp, first=ramp.first * coarse, last=min(ramp.last * coarse, len(level) - 1))
         if any(found.first < other.last and other.first < found.last for other in ramps) or _residue(found, steps):
             continue
-        if ramp.last - ramp.first > STEP_BINS:
+        where = rather_step(level - stepped, excess, found) if ramp.last - ramp.first <= BESIDE else None
+        if where is not None:
+            found = replace(found, first=max(0, where - STEP_BINS), last=min(where + STEP_BINS, len(level) - 1))
+        if where is None and ramp.last - ramp.first > STEP_BINS:
             ramps.append(found)
         elif not any(found.first <= step.after and step.before <= found.last for step in steps):
             # Too small to be seen bin by bin: whether it took a moment or the whole of these bins is not known.
