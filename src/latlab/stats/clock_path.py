@@ -175,7 +175,10 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         excess[step.before + 1 : step.after] += 2 * abs(step.size_ns)  # when in these bins it stepped is not known
     ramps: list[Ramp] = []
     for ramp in find_ramps(_path(time, level - stepped, excess), time, level - stepped, excess):
-        if ramp.last - ramp.first > 2 * STEP_BINS:
+        where = rather_step(level - stepped, excess, ramp) if ramp.last - ramp.first <= 2 * COARSE else None
+        if where is not None:
+            steps.append(_step(ramp, where, len(level)))
+        elif ramp.last - ramp.first > 2 * STEP_BINS:
             if not _residue(ramp, steps):
                 ramps.append(ramp)
         else:
@@ -191,17 +194,21 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         if any(found.first < other.last and other.first < found.last for other in ramps) or _residue(found, steps):
             continue
         where = rather_step(level - stepped, excess, found) if ramp.last - ramp.first <= BESIDE else None
-        if where is not None:
-            found = replace(found, first=max(0, where - STEP_BINS), last=min(where + STEP_BINS, len(level) - 1))
         if where is None and ramp.last - ramp.first > STEP_BINS:
             ramps.append(found)
         elif not any(found.first <= step.after and step.before <= found.last for step in steps):
-            # Too small to be seen bin by bin: whether it took a moment or the whole of these bins is not known.
-            steps.append(Step(found.first, found.last, found.size_ns, found.bound_ns))
+            # Too small to be seen bin by bin: it may not be known whether it took a moment or the whole of these bins.
+            moment = Step(found.first, found.last, found.size_ns, found.bound_ns)
+            steps.append(moment if where is None else _step(found, where, len(level)))
     steps = [step for step in steps if not _bend(step, ramps, time)]
     half = excess / 2 + noise_of(level)
     path = np.clip(np.interp(time, slow_time, slow) + stepped, level - half, level + half)
     return path, steps, ramps
+
+
+def _step(ramp: Ramp, before: int, count: int) -> Step:
+    """The step that looked like this ramp, before this bin of so many."""
+    return Step(max(0, before - STEP_BINS), min(before + STEP_BINS, count - 1), ramp.size_ns, ramp.bound_ns)
 
 
 def _bend(step: Step, ramps: list[Ramp], time: Floats) -> bool:
