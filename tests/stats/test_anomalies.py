@@ -58,6 +58,14 @@ def test_a_move_of_a_clock_is_never_the_network_s(world: World, kind: str, size:
     assert "the round trip did not" in found[0].evidence[0]
 
 
+@pytest.mark.parametrize("lasting_s", [3.0, 6.0])
+def test_a_long_delay_in_a_short_run_does_not_hide_itself(lasting_s: float) -> None:
+    """What such stretches differ by is taken from the rest of the run: the delay is not its own noise."""
+    world = replace(QUIET, queue_ns=(150_000, 100_000), bursts=True, seed=609)
+    found = lasting(replace(world, faults=(Fault("delay", 10.58, lasting_s, 1.3e7, "forward"),)))
+    assert max(anomaly.size for anomaly in found if anomaly.kind == "delay") == pytest.approx(1.3e7, rel=0.02)
+
+
 def test_a_delay_and_a_step_at_different_times_are_told_apart() -> None:
     faults = (Fault("delay", 8, 4, 2e6, "back"), Fault("step", 20, 0, 1e6))
     found = in_order(lasting(replace(QUIET, faults=faults)))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -116,6 +118,16 @@ def test_a_step_is_found_where_it_was_and_as_large_as_it_was(kind: str, size: fl
     expected = size if kind == "step" else -size
     assert abs(step.size_ns - expected) <= step.bound_ns + abs(size) * 1e-12
     assert step.bound_ns < 1e5
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_step_little_larger_than_the_noise_is_no_ramp_and_a_small_ramp_no_step(seed: int) -> None:
+    world = replace(LOADED, bursts=False, count=30_000, seed=seed, queue_ns=(100_000, 100_000))
+    noise = path_of(make(world)).noise_ns
+    stepped = path_of(make(replace(world, faults=(Fault("step", 12.34, 0, 5 * noise),))))
+    assert (len(stepped.steps), len(stepped.ramps)) == (1, 0)
+    ramped = path_of(make(replace(world, faults=(Fault("ramp", 10, 8, 6 * noise),))))
+    assert (len(ramped.steps), len(ramped.ramps)) == (0, 1)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

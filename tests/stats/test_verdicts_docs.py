@@ -42,6 +42,7 @@ MEANING = {
     },
     late: {
         "FAR": "times the distance from the median to p90 beyond the median a part of the way is late",
+        "FAR_RARE": "times the distance to p99, if that is more",
         "LEAST_NS": "ns: nothing is late by less",
         "LEAST_SHARE": "of a usual round trip: nor by less than this",
         "JOIN_NS": "ns between two late packets leave them one episode",

@@ -134,7 +134,7 @@ def delays(path: ClockPath) -> list[Anomaly]:
         above = np.where(near, np.minimum(excess - usual, total), excess - usual)
         for first, last in _levels(_smooth(above), threshold):
             size, bound = _above(excess, first, last, noise)
-            bound += _wander(excess, last - first + 1)
+            bound += _wander(excess, first, last)
             aside, _ = _above(other, first, last, noise)
             doubt, rise = _doubt(path, first, last), _above(excess + other, first, last, noise)[0]
             if size < UNSEEN * path.noise_ns and rise < size / 2:
@@ -237,17 +237,20 @@ def _above(excess: Floats, first: int, last: int, noise: float) -> tuple[float, 
     return float(np.nanmedian(inner)) - level, float(bound)
 
 
-def _wander(excess: Floats, size: int) -> float:
+def _wander(excess: Floats, first: int, last: int) -> float:
     """How far the level of so many bins differs, 99.9 % of the time, from those before and after them, without any
-    cause of its own: from as many stretches of the run as there are, against their two neighbours.
+    cause of its own: from as many stretches as there are in the rest of the run, against their two neighbours.
     """
-    known = excess[np.isfinite(excess)]
-    whole = len(known) // size
-    if whole < MIN_STRETCHES:
+    size, apart = last - first + 1, []
+    for rest in (excess[:first], excess[last + 1 :]):
+        known = rest[np.isfinite(rest)]
+        whole = len(known) // size
+        levels = np.median(known[: whole * size].reshape(whole, size), axis=1)
+        apart.append(np.abs(levels[1:-1] - (levels[:-2] + levels[2:]) / 2))
+    joined = np.concatenate(apart)
+    if len(joined) < MIN_STRETCHES:
         return 0.0
-    levels = np.median(known[: whole * size].reshape(whole, size), axis=1)
-    apart = np.abs(levels[1:-1] - (levels[:-2] + levels[2:]) / 2)
-    return float(max(3.29 * 1.4826 * np.median(apart), np.quantile(apart, WANDER_SHARE)))
+    return float(max(3.29 * 1.4826 * np.median(joined), np.quantile(joined, WANDER_SHARE)))
 
 
 def _edges(bins: Bins, first: int, last: int) -> tuple[int, int]:

@@ -24,7 +24,18 @@ import numpy as np
 import numpy.typing as npt
 
 from latlab.stats.bins import ABSENT, Bins, Flags, Times
-from latlab.stats.moves import STEP_BINS, Ramp, Step, find_ramps, find_steps, noise_of, place, stepped_by
+from latlab.stats.moves import (
+    BESIDE,
+    STEP_BINS,
+    Ramp,
+    Step,
+    find_ramps,
+    find_steps,
+    noise_of,
+    place,
+    rather_step,
+    stepped_by,
+)
 from latlab.stats.slopes import usual_slope
 from latlab.stats.tube import Floats, shortest_path
 
@@ -164,7 +175,10 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         excess[step.before + 1 : step.after] += 2 * abs(step.size_ns)  # when in these bins it stepped is not known
     ramps: list[Ramp] = []
     for ramp in find_ramps(_path(time, level - stepped, excess), time, level - stepped, excess):
-        if ramp.last - ramp.first > 2 * STEP_BINS:
+        where = rather_step(level - stepped, excess, ramp) if ramp.last - ramp.first <= 2 * COARSE else None
+        if where is not None:
+            steps.append(_step(ramp, where, len(level)))
+        elif ramp.last - ramp.first > 2 * STEP_BINS:
             if not _residue(ramp, steps):
                 ramps.append(ramp)
         else:
@@ -179,21 +193,28 @@ def _traced(time: Floats, level: Floats, excess: Floats) -> tuple[Floats, list[S
         found = replace(ramp, first=ramp.first * coarse, last=min(ramp.last * coarse, len(level) - 1))
         if any(found.first < other.last and other.first < found.last for other in ramps) or _residue(found, steps):
             continue
-        if ramp.last - ramp.first > STEP_BINS:
+        where = rather_step(level - stepped, excess, found) if ramp.last - ramp.first <= BESIDE else None
+        if where is None and ramp.last - ramp.first > STEP_BINS:
             ramps.append(found)
         elif not any(found.first <= step.after and step.before <= found.last for step in steps):
-            # Too small to be seen bin by bin: whether it took a moment or the whole of these bins is not known.
-            steps.append(Step(found.first, found.last, found.size_ns, found.bound_ns))
+            # Too small to be seen bin by bin: it may not be known whether it took a moment or the whole of these bins.
+            moment = Step(found.first, found.last, found.size_ns, found.bound_ns)
+            steps.append(moment if where is None else _step(found, where, len(level)))
     steps = [step for step in steps if not _bend(step, ramps, time)]
     half = excess / 2 + noise_of(level)
     path = np.clip(np.interp(time, slow_time, slow) + stepped, level - half, level + half)
     return path, steps, ramps
 
 
+def _step(ramp: Ramp, before: int, count: int) -> Step:
+    """The step that looked like this ramp, before this bin of so many."""
+    return Step(max(0, before - STEP_BINS), min(before + STEP_BINS, count - 1), ramp.size_ns, ramp.bound_ns)
+
+
 def _bend(step: Step, ramps: list[Ramp], time: Floats) -> bool:
     """Whether it may be no more than the beginning, the end, or a part of a steep ramp."""
     seconds = float(time[min(step.after, len(time) - 1)] - time[step.before])
-    near = [r for r in ramps if r.first - STEP_BINS <= step.after and step.before <= r.last + STEP_BINS]
+    near = [ramp for ramp in ramps if ramp.first - COARSE <= step.after and step.before <= ramp.last + COARSE]
     return any(abs(step.size_ns) <= 2 * abs(ramp.rate_ppb) * seconds for ramp in near)
 
 

@@ -122,3 +122,22 @@ def find_ramps(path: Floats, time: Floats, level: Floats, excess: Floats) -> lis
                     found.append(Ramp(head, tail, size / duration, size, bound))
         open_.append((begin, last))
     return sorted(found, key=lambda ramp: ramp.first)
+
+
+def rather_step(level: Floats, excess: Floats, ramp: Ramp) -> int | None:
+    """Before which bin the clock stepped, if a step fits the calmer bins better than this ramp does; else None.
+
+    A step that is little larger than the tube is wide lets the shortest path rise long before it.
+    """
+    begin, end = max(0, ramp.first - 2 * BESIDE), min(len(level), ramp.last + 2 * BESIDE + 1)
+    places = begin + np.flatnonzero(excess[begin:end] <= np.median(excess[begin:end]))
+    values = level[places]
+    line = np.interp(places, [ramp.first, ramp.last], [0.0, ramp.size_ns])
+    rising = float(np.square(values - line - np.mean(values - line)).sum())
+    count = np.arange(1, len(values))
+    before, after = np.cumsum(values)[:-1], np.cumsum(values[::-1])[::-1][1:]
+    # The squares that are left on both sides of a step, less those of the values themselves.
+    left = float(np.square(values).sum()) - np.square(before) / count - np.square(after) / (len(values) - count)
+    best = int(np.argmin(left)) if len(left) else 0
+    inside = len(left) > 0 and ramp.first <= places[best] and places[best + 1] <= ramp.last
+    return int(places[best + 1]) if inside and left[best] < rising else None
