@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, totals
+from latlab.stats.anomalies import Anomaly, clock_moves, in_order, totals
 from latlab.stats.bins import Bins, make_bins
 from latlab.stats.clock_path import clock_path, same_clock
+from latlab.stats.counts import counted
+from latlab.stats.delays import delays
 from tests.stats.exchanges_maker import START_NS, Fault, World, make
 
 QUIET = World(count=30_000, skew_ppb=40_000)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latlab.stats import late
-from latlab.stats.anomalies import Anomaly, clock_moves, delays
+from latlab.stats.anomalies import Anomaly, clock_moves
 from latlab.stats.bins import make_bins
 from latlab.stats.clock_path import clock_path
+from latlab.stats.delays import delays
 from latlab.stats.late import PARTS, LateFinder, Sampler, parts_of
 from tests.stats.exchanges_maker import START_NS, Fault, Made, World, make
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from latlab.stats import anomalies, bins, clock_path, clocks, late, moves
+from latlab.stats import anomalies, bins, clock_path, clocks, counts, delays, late, moves
 from latlab.stats.anomalies import Blame, Kind
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "verdicts.md"
@@ -30,16 +30,18 @@ MEANING = {
         "STEP_BINS": "bins: a step is over within them",
         "BESIDE": "bins on either side tell how large a step was, by their calmer half",
     },
-    anomalies: {
+    counts: {
         "CHANCE": "is the chance of an anomaly in a run that loses packets evenly",
         "TOGETHER": "bins are counted together",
+    },
+    delays: {
         "SIGMAS": "standard deviations above its usual level a way is delayed",
         "DELAY_BINS": "bins at least last a delay",
         "STALL": "times its size a delay lasts at least; what is shorter is a stall",
         "LEVELS": "times a delay's median a part of it is one by itself",
         "UNSEEN": "times the noise: a smaller delay has to show in the sum",
-        "JOIN_BINS": "bins between two delays or losses leave them one",
     },
+    anomalies: {"JOIN_BINS": "bins between two delays or losses leave them one"},
     late: {
         "FAR": "times the distance from the median to p90 beyond the median a part of the way is late",
         "FAR_RARE": "times the distance to p99, if that is more",

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.anomalies import Anomaly, clock_moves, counted, delays, in_order, told_once, us
+from latlab.stats.anomalies import Anomaly, clock_moves, in_order, told_once, us
 from latlab.stats.bins import Bins, make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
+from latlab.stats.counts import counted
+from latlab.stats.delays import delays
 from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder
 from latlab.stats.records import Records, StreamHeader
