@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latlab.stats.anomalies import Anomaly, clock_moves, in_order, totals
+from latlab.stats.anomalies import CLAIM_BINS, Anomaly, clock_moves, in_order, totals
 from latlab.stats.bins import Bins, make_bins
 from latlab.stats.clock_path import clock_path, same_clock
 from latlab.stats.counts import counted
@@ -58,6 +58,14 @@ def test_a_move_of_a_clock_is_never_the_network_s(world: World, kind: str, size:
     found = lasting(replace(world, faults=(fault,)))
     assert {(anomaly.verdict, anomaly.kind) for anomaly in found} == {("clock", "ramp" if kind == "ramp" else "step")}
     assert "the round trip did not" in found[0].evidence[0]
+
+
+def test_no_clock_is_accused_in_a_run_too_short_to_know_its_noise() -> None:
+    fault = Fault("step", 1.03, 0, 3e6)
+    counts = (100 * CLAIM_BINS - 100, 100 * CLAIM_BINS)
+    shorter, longer = (replace(QUIET, count=count, faults=(fault,)) for count in counts)
+    assert not any(anomaly.verdict == "clock" for anomaly in lasting(shorter))
+    assert any(anomaly.verdict == "clock" for anomaly in lasting(longer))
 
 
 @pytest.mark.parametrize("lasting_s", [3.0, 6.0])

@@ -41,7 +41,10 @@ MEANING = {
         "LEVELS": "times a delay's median a part of it is one by itself",
         "UNSEEN": "times the noise: a smaller delay has to show in the sum",
     },
-    anomalies: {"JOIN_BINS": "bins between two delays or losses leave them one"},
+    anomalies: {
+        "CLAIM_BINS": "bins at least has a run in which a clock is accused of a step or a ramp",
+        "JOIN_BINS": "bins between two delays or losses leave them one",
+    },
     late: {
         "FAR": "times the distance from the median to p90 beyond the median a part of the way is late",
         "FAR_RARE": "times the distance to p99, if that is more",

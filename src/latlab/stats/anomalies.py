@@ -25,6 +25,8 @@ Kind = Literal[
 ]  # fmt: skip
 Place = Literal["sender", "forward", "receiver", "back", "clock", ""]
 
+CLAIM_BINS = 30
+"""At the least, before a clock is accused: of fewer bins, the noise is known too badly."""
 JOIN_BINS = 2
 """Bins between two stretches that are odd: with no more, they are one."""
 
@@ -65,8 +67,12 @@ def us(value_ns: float) -> str:
 
 
 def clock_moves(path: ClockPath) -> list[Anomaly]:
-    """Steps and ramps: both ways moved, oppositely, and their sum did not."""
+    """Steps and ramps: both ways moved, oppositely, and their sum did not. None in a run that is too short to know how
+    its bins usually differ.
+    """
     bins, found = path.bins, []
+    if len(bins) < CLAIM_BINS:
+        return []
     for step in path.steps:
         moved = (
             f"the way there and the way back moved oppositely by {us(abs(step.size_ns))} within "
