@@ -64,6 +64,18 @@ def test_one_way_times_of_two_clocks_are_right_to_their_bound() -> None:
     assert "ran +70." in found.timing.words[0]
 
 
+def test_one_clock_is_compared_with_itself_when_that_is_asked_for() -> None:
+    """The truth is 0 then, and inside the bound."""
+    made = make(World(count=3_000))
+    one = {"sender": "a kernel", "reflector": "a kernel"}
+    shared = analyse(made.chunks, made.world.header, "down", one)
+    asked = analyse(made.chunks, made.world.header, "down", one, method="exchange")
+    assert (shared.timing.method, asked.timing.method) == ("shared", "exchange")
+    offset, bound = asked.clocks.of(made.records)
+    assert (bound > 0).all()
+    assert (abs(offset) <= bound).all()
+
+
 def test_a_step_in_the_run_leaves_the_network_s_quantiles_alone() -> None:
     """The study's damage: early by 10 ms, late by 160 ms, and it was the clock."""
     plain = analysed(make(WORLD))

@@ -16,7 +16,7 @@ from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, clock_moves, in_order, told_once, us
 from latlab.stats.bins import Bins, make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
-from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, Clocks, FromExchanges, FromReadings
+from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, UNKNOWN, Clocks, FromExchanges, FromReadings
 from latlab.stats.counts import counted
 from latlab.stats.delays import delays
 from latlab.stats.late import LateFinder, Sampler
@@ -60,16 +60,18 @@ class Analysis:
 
 def analyse(
     chunks: Chunks, header: StreamHeader, direction: Direction, timescales: Timescales,
-    readings: FromReadings | None = None, method: str = EXCHANGE, said: Sequence[Anomaly] = (),
+    readings: FromReadings | None = None, method: str = UNKNOWN, said: Sequence[Anomaly] = (),
 ) -> Analysis:  # fmt: skip
     """The numbers of a run, from its records.
 
-    `timescales` says which clocks are one. Of two clocks, `readings` of a timing `method` put the packets right, if
-    they are given; else the exchanges do. `said`: what the sync log tells of clocks that went wrong.
+    `timescales` says which clocks are one: they are taken for one, unless another `method` was asked for. Of two
+    clocks, `readings` of the method put the packets right, if they are given; else the exchanges do. `said`: what the
+    sync log tells of clocks that went wrong.
     """
     sampler = Sampler()
     bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count), header.period_ns)
-    shared = timescales.get("sender", CLAIMED) == timescales.get("reflector") != CLAIMED
+    one = timescales.get("sender", CLAIMED) == timescales.get("reflector") != CLAIMED
+    shared = one and method in (UNKNOWN, SHARED)
     path = (same_clock(bins) if shared else clock_path(bins)) if len(bins) else None
     known = counted(bins) if len(bins) else []
     if path is not None:
@@ -78,7 +80,7 @@ def analyse(
     clocks = _clocks(shared, path, readings, method, said)
     scales = dict(timescales)
     if clocks.compared:
-        scales["sender"] = scales["reflector"] = scales.get("sender", method)
+        scales["sender"] = scales["reflector"] = scales.get("sender", clocks.method)
 
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
     seen = _Seen(clocks)
