@@ -67,7 +67,7 @@ def test_one_way_times_of_two_clocks_are_right_to_their_bound() -> None:
 def test_one_clock_is_compared_with_itself_when_that_is_asked_for() -> None:
     """The truth is 0 then, and inside the bound."""
     made = make(World(count=3_000))
-    one = {"sender": "a kernel", "reflector": "a kernel"}
+    one: Timescales = {"sender": "a kernel", "reflector": "a kernel"}
     shared = analyse(made.chunks, made.world.header, "down", one)
     asked = analyse(made.chunks, made.world.header, "down", one, method="exchange")
     assert (shared.timing.method, asked.timing.method) == ("shared", "exchange")
