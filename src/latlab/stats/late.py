@@ -184,9 +184,10 @@ class LateFinder:
         most = float(episode.most.max())
         part = int(np.argmax(episode.most))
         for group in (SENDER, RECEIVER):
-            chosen = max(group, key=lambda place: float(episode.most[place]))
-            if episode.most[chosen] >= most / 2:
-                part = chosen  # it began there: what came after was late because of it
+            held = float(episode.most[list(group)].max())
+            if held >= most / 2:
+                # It began there, at the earliest: what came after was late because of it, and of its own backlog.
+                part = next(place for place in group if episode.most[place] >= held / 2)
                 break
         words, place = PARTS[part]
         size = float(episode.most[part])
