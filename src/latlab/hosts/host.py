@@ -26,6 +26,7 @@ from latlab.hosts.commands import CommandLog, CommandRecord, clip
 
 UNDO_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0
+SHOWN_COMMAND = 100
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Process:
         """
         self._slot.wait_for(lambda: self._slot.ended, timeout_s)
         if not self._slot.ended:
-            raise StalledError(self._host.name, f"`{' '.join(self.argv)}` did not end within {timeout_s:g} s")
+            raise StalledError(self._host.name, f"`{self._shown()}` did not end within {timeout_s:g} s")
         self._record()
         if self._slot.sink_error is not None:
             raise self._slot.sink_error
@@ -128,8 +129,13 @@ class Process:
             hint = f"Install {self.argv[0]} there." if "No such file" in self._slot.failed else ""
             raise HostError(self._host.name, f"`{' '.join(self.argv)}`: {self._slot.failed}", hint=hint)
         if self._slot.exit_code is None:
-            raise HostError(self._host.name, f"the connection was lost while `{' '.join(self.argv)}` ran")
+            raise HostError(self._host.name, f"the connection was lost while `{self._shown()}` ran")
         return self._slot.exit_code
+
+    def _shown(self) -> str:
+        """The command for an error's one line; commands.jsonl has all of it."""
+        whole = " ".join(self.argv)
+        return whole if len(whole) <= SHOWN_COMMAND else f"{whole[:SHOWN_COMMAND].rstrip()} ..."
 
     def stop(self, timeout_s: float = 3) -> int:
         """SIGTERM, and SIGKILL when that does not help. Its exit code."""

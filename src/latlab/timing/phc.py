@@ -51,11 +51,13 @@ def running(site: Site, sender: End, reflector: End, options: object = None) -> 
         yield _Both(watches)
 
 
-class PhcWatch:
-    """One NIC. To put a hardware stamp on the system's scale, add `offset_ns`."""
+class PhcLines:
+    """Watches what `clock read --phc` prints. `row` makes a reading of a line; the way of reading is told when it
+    changes.
+    """
 
-    def __init__(self, role: str, nic: str, lines: Lines) -> None:
-        self._role, self._nic, self._lines = role, nic, lines
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
         self._way = ""
         self._broken: str | None = None
 
@@ -73,6 +75,20 @@ class PhcWatch:
     def _reading(self, line: PhcLine) -> Reading:
         event = SENTENCES[line.way] if line.way != self._way else None
         self._way = line.way
+        return self.row(line, event)
+
+    def row(self, line: PhcLine, event: str | None) -> Reading:
+        raise NotImplementedError
+
+
+class PhcWatch(PhcLines):
+    """One NIC. To put a hardware stamp on the system's scale, add `offset_ns`."""
+
+    def __init__(self, role: str, nic: str, lines: Lines) -> None:
+        super().__init__(lines)
+        self._role, self._nic = role, nic
+
+    def row(self, line: PhcLine, event: str | None) -> Reading:
         return Reading(
             time_ns=line.tai_ns,
             host=self._role,

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 
 from latlab.attachment.wiring import End
 from latlab.bench.site import Site, changes_undone
-from latlab.errors import BenchError, MeasurementError
+from latlab.errors import BenchError
 from latlab.guest.initramfs import LATER_FOLDER
 from latlab.hosts.host import Host
-from latlab.timing.clock_lines import Lines, parse_phc, read_command, streaming
+from latlab.timing.clock_lines import Lines, PhcLine, read_command, streaming
 from latlab.timing.clock_state import read_state
 from latlab.timing.guest_pair import GuestPair, guest_pair, kvm_obstacle
-from latlab.timing.phc import SENTENCES, error_ns
+from latlab.timing.phc import PhcLines, error_ns
 from latlab.timing.reading import Reading, Watch
 
 NAME = "ptp-kvm"
@@ -73,27 +73,14 @@ def running(site: Site, sender: End, reflector: End, options: object = None) -> 
             yield PtpKvmWatch(pair, lines, tai_offset_ns)
 
 
-class PtpKvmWatch:
+class PtpKvmWatch(PhcLines):
+    """The guest's clock device, whose time is its host's."""
+
     def __init__(self, pair: GuestPair, lines: Lines, host_tai_offset_ns: int) -> None:
-        self._pair, self._lines, self._host_tai_offset_ns = pair, lines, host_tai_offset_ns
-        self._way = ""
-        self._broken: str | None = None
+        super().__init__(lines)
+        self._pair, self._host_tai_offset_ns = pair, host_tai_offset_ns
 
-    @property
-    def failure(self) -> str | None:
-        return self._broken or self._lines.failure
-
-    def take(self) -> list[Reading]:
-        try:
-            return [self._reading(line) for line in self._lines.take()]
-        except MeasurementError as error:
-            self._broken = error.message
-            return []
-
-    def _reading(self, text: str) -> Reading:
-        line = parse_phc(text)
-        event = SENTENCES[line.way] if line.way != self._way else None
-        self._way = line.way
+    def row(self, line: PhcLine, event: str | None) -> Reading:
         return self._pair.reading(
             NAME,
             guest_tai_ns=line.tai_ns,
