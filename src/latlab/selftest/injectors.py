@@ -130,23 +130,21 @@ def vcpu_stop(target: Target, fault: Fault) -> Injection:
 
 def step(target: Target, fault: Fault) -> Injection:
     """The reflector's clock goes ahead, and back afterwards. The sender's would move the packets as well."""
-    host, start_ns = target.reflector.host, target.now_ns()
-    clock_faults.step(target.site, host, fault.size)
-    try:
-        target.sleep(fault.lasts_ns / NS_PER_S)
-    finally:
-        clock_faults.step(target.site, host, -fault.size)
-    return Injection(fault, start_ns, target.now_ns(), fault.size)
+    return _clock_changed(target, fault, clock_faults.step)
 
 
 def ramp(target: Target, fault: Fault) -> Injection:
     """The reflector's clock runs too fast. What it has gained it keeps: nobody goes by it."""
+    return _clock_changed(target, fault, clock_faults.ramp)
+
+
+def _clock_changed(target: Target, fault: Fault, change: Callable[[Site, Host, int], None]) -> Injection:
     host, start_ns = target.reflector.host, target.now_ns()
-    clock_faults.ramp(target.site, host, fault.size)
+    change(target.site, host, fault.size)
     try:
         target.sleep(fault.lasts_ns / NS_PER_S)
     finally:
-        clock_faults.ramp(target.site, host, -fault.size)
+        change(target.site, host, -fault.size)
     return Injection(fault, start_ns, target.now_ns(), fault.size)
 
 

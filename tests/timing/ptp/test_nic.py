@@ -21,23 +21,8 @@ from latlab.timing.ptp.nic import (
     tx_slots,
     tx_stamps_every,
 )
+from tests.doctor.test_nics import IGB
 
-IGB = """Time stamping parameters for eth0:
-Capabilities:
-\thardware-transmit
-\tsoftware-transmit
-\thardware-receive
-\tsoftware-receive
-\tsoftware-system-clock
-\thardware-raw-clock
-PTP Hardware Clock: 0
-Hardware Transmit Timestamp Modes:
-\toff
-\ton
-Hardware Receive Filter Modes:
-\tnone
-\tall
-"""
 VETH = """Time stamping parameters for veth0:
 Capabilities:
 \tsoftware-transmit

@@ -14,7 +14,8 @@ from latlab.scenario.ptp import Ptp
 from latlab.timing.ptp import obstacle
 from latlab.timing.ptp.planning import Plan, make_plan
 from tests.canned import FACTS, CannedHost
-from tests.timing.ptp.test_nic import IGB, VETH
+from tests.doctor.test_nics import IGB
+from tests.timing.ptp.test_nic import VETH
 
 PRESENT = {"ptp4l -v": "3.1.1\n"}
 
