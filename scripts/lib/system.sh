@@ -31,7 +31,8 @@ LIST
 # programs_optional: instruments and loads beside the probe, and what one attachment alone needs (Open vSwitch, bpftool).
 # latlab runs without them and says what is not measured.
 # Of a user's own guest: ssh reaches it, qemu-img looks at its disk; dropbear, syslinux and mtools make the disk of the
-# lab's tests (dropbear-bin is the program alone, without a service). isochron, for the lab's tests too, reads our files.
+# lab's tests (dropbear-bin is the program alone, without a service). For tests too: isochron and flent read our files,
+# chromium our page.
 programs_optional() {
     cat <<LIST
 netperf netperf
@@ -45,6 +46,8 @@ qemu-img qemu-utils
 dropbear dropbear-bin
 mformat mtools
 isochron isochron
+flent flent
+chromium chromium
 LIST
     # It boots PCs; nothing else has it.
     [[ $(uname -m) != x86_64 ]] || echo syslinux syslinux

@@ -13,24 +13,14 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from latlab.errors import LatlabError, UsageError
+from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-
-RUNS = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of the runs."
-)
-BENCH = click.option(
-    "--bench", "bench_name", default="emulated", show_default=True, help="emulated, emulated-pair, local, or a file."
-)
-SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the scenario: flow.period=5ms"
-)
-RETURN = click.option("--return", "way_back", is_flag=True, help="The replies' way instead of the packets' own.")
-JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+from latlab.verbs import bench, isochron, store
+from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -79,138 +69,6 @@ def _show_plan(made: Any, as_json: bool) -> None:
     from latlab.report.plan import plan_json, plan_text
 
     click.echo(json.dumps(plan_json(made.plan), indent=1) if as_json else plan_text(made.plan, made.scenario.name))
-
-
-@cli.command("list")
-@RUNS
-@JSON
-def list_runs(runs: Path, as_json: bool) -> None:
-    """List the runs."""
-    from latlab.report import listing
-    from latlab.report.layout import print_text
-    from latlab.store.run_dir import iter_runs
-
-    if as_json:
-        click.echo(json.dumps(listing.list_json(iter_runs(runs)), indent=1))
-    else:
-        print_text(listing.list_text(iter_runs(runs), runs), sys.stdout)
-
-
-@cli.command()
-@click.argument("run", default="latest")
-@RUNS
-@JSON
-@click.option("--printf", "printf", metavar="FORMAT", help="One text for each packet, as `isochron report -f` has it.")
-@click.option(
-    "--printf-args", "letters", default="", metavar="LETTERS", help="What its conversions print: qSwstTRra..."
-)
-@RETURN
-def show(run: str, runs: Path, as_json: bool, printf: str | None, letters: str, way_back: bool) -> None:
-    """Show one RUN: a path, an id or its beginning, or `latest`; or its packets, with --printf."""
-    from latlab.isochron.exporting import report_text
-    from latlab.isochron.letters import parse_report
-    from latlab.report import show as shown
-    from latlab.report.layout import print_text
-    from latlab.store.find import find_run
-
-    if printf is None and (letters or way_back):
-        raise UsageError("--printf-args and --return say how --printf prints packets", hint="give --printf FORMAT too")
-    if printf is not None and as_json:
-        raise UsageError("--json and --printf are two ways to show a run", hint="leave one of them out")
-    report = None if printf is None else parse_report(printf, letters)
-    found = find_run(runs, run)
-    if report is not None:
-        for text in report_text(found, "return" if way_back else "forward", report):
-            click.echo(text, nl=False)
-    elif as_json:
-        click.echo(json.dumps(shown.show_json(found), indent=1))
-    else:
-        print_text(shown.show_text(found), sys.stdout)
-
-
-@cli.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--direction",
-    type=click.Choice(["down", "up"]),
-    default="down",
-    show_default=True,
-    help="Where its packets went: into the measured machine, or out of it.",
-)
-@RUNS
-@JSON
-def import_file(file: Path, direction: Literal["down", "up"], runs: Path, as_json: bool) -> None:
-    """Make a run of FILE, a log of isochron (isochron.dat)."""
-    from latlab.isochron.importing import import_log
-
-    run = import_log(file, runs, direction)
-    if as_json:
-        click.echo(json.dumps({"id": run.id, "path": str(run.path)}))
-    else:
-        counts = run.document.counts
-        click.echo(f"{run.path}: {counts.sent} packets sent, {counts.received} received; latlab show {run.path}")
-
-
-@cli.command()
-@click.argument("run", default="latest")
-@click.option("-f", "--format", "_format", type=click.Choice(["isochron"]), required=True, help="Whose file.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
-@RETURN
-@RUNS
-def export(run: str, _format: str, output: Path, way_back: bool, runs: Path) -> None:
-    """Write one RUN (see `latlab show`) as a file of another program."""
-    from latlab.isochron.exporting import export_log
-    from latlab.store.find import find_run
-
-    told = export_log(find_run(runs, run), "return" if way_back else "forward", output)
-    click.echo(f"{output}: {told.packets} packets, {told.not_received} not received")
-    for remark in told.remarks():
-        click.echo(f"        {remark}", err=True)
-
-
-@cli.group()
-def bench() -> None:
-    """Keep an emulated bench up between runs, and look around in it."""
-
-
-@bench.command()
-@BENCH
-def up(bench_name: str) -> None:
-    """Start an emulated bench and leave it running."""
-    from latlab import session
-    from latlab.bench import keeper
-
-    name, path = session.bench_file(bench_name)
-    with interrupt.at_safe_points(process_ends=True):
-        seconds = keeper.start(name, path)
-    click.echo(
-        f"the bench {name} is up, after {seconds:.1f} s; latlab bench shell looks inside, latlab bench down ends it"
-    )
-
-
-@bench.command()
-@BENCH
-def down(bench_name: str) -> None:
-    """End it; nothing of it stays."""
-    from latlab import session
-    from latlab.bench import keeper
-
-    name, _ = session.bench_file(bench_name)
-    keeper.stop(name)
-    click.echo(f"the bench {name} is down")
-
-
-@bench.command()
-@click.argument("words", nargs=-1, metavar="[hypervisor|peer] [-- COMMAND...]")
-@BENCH
-def shell(words: tuple[str, ...], bench_name: str) -> None:
-    """Open a shell on the bench's hypervisor or peer, or run COMMAND there. Without either, the hypervisor."""
-    from latlab import session
-
-    where, command = (words[0], words[1:]) if words and words[0] in ("hypervisor", "peer") else ("hypervisor", words)
-    with interrupt.at_safe_points(process_ends=True):
-        code = session.shell(bench_name, where, list(command))
-    sys.exit(code)
 
 
 @cli.command()
@@ -285,6 +143,10 @@ def schema(what: str) -> None:
     from latlab.scenario.schema import bench_schema, scenario_schema
 
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
+
+
+for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show):
+    cli.add_command(_verb)
 
 
 def _complain(error: LatlabError) -> None:
