@@ -21,7 +21,7 @@ from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, UNKNO
 from latlab.stats.columns import Columns, columns_of
 from latlab.stats.counts import counted
 from latlab.stats.delays import delays
-from latlab.stats.late import LateFinder, Sampler, sent_of
+from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder, negative
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.side_by_side import ordered
@@ -139,7 +139,7 @@ class _Seen:
 
     def look(self, chunk: Columns) -> _Found:
         """Changes nothing here."""
-        clocks, own = self.clocks, sent_of(chunk)
+        clocks, own = self.clocks, chunk.having(rec.SENT)
         offset, error = clocks.of(chunk)
         suspect = clocks.suspect(chunk, error)
         wrong, trusted = int(np.count_nonzero(suspect)), None

@@ -71,7 +71,7 @@ def ways(records: Records | Columns) -> Ways:
 def _difference(start: Times, end: Times) -> Times:
     found: Times = end - start
     if not (_positive(start) and _positive(end)):
-        found[(start == 0) | (end == 0)] = ABSENT
+        found[np.flatnonzero((start == 0) | (end == 0))] = ABSENT
     return found
 
 
@@ -98,7 +98,9 @@ def first_of(columns: Columns, *fields: str) -> Times:
         if columns.none(before):
             found = columns[field]
         elif not columns.none(field):
-            found = np.where(found != 0, found, columns[field])
+            places = np.flatnonzero(found == 0)
+            found = found.copy()
+            found[places] = columns[field][places]
     return found
 
 
@@ -228,11 +230,9 @@ def _pieces(chunks: Iterable[Records | Columns], cut: _Cut, extras: Counter[int]
 
 def _own(chunk: Columns) -> tuple[Columns, Times]:
     """The packets' own records, and the numbers of duplicates without one."""
-    if chunk.alike is not None and chunk.alike & rec.OWN:
-        return chunk, np.empty(0, np.int64)
-    own = chunk["flags"] & rec.OWN != 0
-    again: Times = chunk.seq[~own & (chunk["flags"] & rec.DUPLICATED != 0)]
-    return chunk[own], again
+    extras = chunk.lacking(rec.OWN)
+    again: Times = chunk.seq[extras[chunk["flags"][extras] & rec.DUPLICATED != 0]]
+    return chunk.having(rec.OWN), again
 
 
 _FIELDS = ("first_seq", "time_ns", "forward_min_ns", "back_min_ns", "forward_ns", "back_ns",
@@ -307,7 +307,7 @@ def _least_and_quartile(values: Times, moved: Times | int, starts: Places, sizes
     size, absent = int(sizes.max()), len(values) > 0 and int(values.max()) == ABSENT
     put_right = values - moved
     if absent:
-        put_right[values == ABSENT] = ABSENT
+        put_right[np.flatnonzero(values == ABSENT)] = ABSENT
     elif size == int(sizes.min()):
         table = put_right.reshape(-1, size)
         place = math.floor(_QUARTILE * (size - 1))

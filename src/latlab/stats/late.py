@@ -53,29 +53,25 @@ class Sampler:
     """Every so many records of a stream, `SAMPLE` to twice as many of them, whatever its length."""
 
     def __init__(self) -> None:
-        self._every, self._seen, self._kept = 1, 0, np.empty(0, rec.RECORD)
+        self._every, self._seen, self._kept = 1, 0, 0
+        self._pieces: list[Records] = []
 
     def watch(self, chunks: Iterable[Records | Columns]) -> Iterable[Columns]:
         """Passes the chunks on."""
         for chunk in columns_of(chunks):
-            own = sent_of(chunk)
-            self._kept = np.concatenate([self._kept, own[(-self._seen) % self._every :: self._every].records()])
+            own = chunk.having(rec.SENT)
+            self._pieces.append(own[(-self._seen) % self._every :: self._every].records())
+            self._kept += len(self._pieces[-1])
             self._seen += len(own)
-            while len(self._kept) > 2 * SAMPLE:
-                self._kept = self._kept[::2]
+            while self._kept > 2 * SAMPLE:
+                self._pieces = [self.records[::2].copy()]
+                self._kept = len(self._pieces[0])
                 self._every *= 2
             yield chunk
 
     @property
     def records(self) -> Records:
-        return self._kept
-
-
-def sent_of(columns: Columns) -> Columns:
-    """The packets that were sent: no extras, and none that could not be sent."""
-    if columns.alike is not None and columns.alike & rec.SENT:
-        return columns
-    return columns[columns["flags"] & rec.SENT != 0]
+        return np.concatenate(self._pieces) if self._pieces else np.empty(0, rec.RECORD)
 
 
 def parts_of(records: Records, path: ClockPath | None) -> Floats:
@@ -143,7 +139,7 @@ class LateFinder:
         self.not_kept = 0
 
     def add(self, records: Records | Columns) -> None:
-        own = sent_of(Columns.of(records))
+        own = Columns.of(records).having(rec.SENT)
         offset = 0 if self._path is None else self._path.at(own.seq, lag(own))[0]
         self.join(self.find(own, ways(own), offset))
 
@@ -186,7 +182,7 @@ class LateFinder:
             if known[part]:
                 took: Times = way + sign * offset_ns
                 if int(way.max()) == ABSENT:
-                    took[way == ABSENT] = 0
+                    took[np.flatnonzero(way == ABSENT)] = 0
                 yield part, took
 
     def _late(self, seq: int, time_ns: int, beyond: Floats) -> None:

@@ -45,8 +45,8 @@ def negative(found: Ways, offset_ns: Times, error_ns: Times) -> list[tuple[int, 
     forward, back = found.forward_ns - offset_ns, found.back_ns + offset_ns
     if not len(forward) or min(int(forward.min()), int(back.min())) >= 0:
         return []
-    forward[found.forward_ns == ABSENT] = 0
-    back[found.back_ns == ABSENT] = 0
+    forward[np.flatnonzero(found.forward_ns == ABSENT)] = 0
+    back[np.flatnonzero(found.back_ns == ABSENT)] = 0
     beyond = -np.minimum(forward, back) - error_ns
     places = np.flatnonzero(beyond > 0)
     return list(zip(found.sent_ns[places].tolist(), beyond[places].tolist(), strict=True))

@@ -16,9 +16,9 @@ from fractions import Fraction
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Flags, Times
+from latlab.stats.bins import Times
 from latlab.stats.clocks import ONE_CLOCK, Clocks
-from latlab.stats.columns import Columns, columns_of
+from latlab.stats.columns import Columns, columns_of, without
 from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, MIN_BEYOND, Curve, Distribution, rank
 from latlab.stats.records import Records
 from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Stamp, Timescales
@@ -164,13 +164,13 @@ class Tally:
     def add(self, chunk: Columns, offset_ns: Times, error_ns: Times) -> None:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's, to `error_ns`."""
         count(chunk, self.counts)
-        own = chunk if _all(chunk, rec.OWN) else chunk[chunk["flags"] & rec.OWN != 0]
+        own = chunk.having(rec.OWN)
         self._packets += len(own)
         self._last_seq = max(self._last_seq, own.edges("seq")[1])
-        sent = chunk["flags"] & rec.SENT != 0
-        first = chunk if _all(chunk, rec.SENT) else chunk[sent]
+        first = chunk.having(rec.SENT)
         if first is not chunk:
-            offset_ns, error_ns = offset_ns[sent], error_ns[sent]
+            extras = chunk.lacking(rec.SENT)
+            offset_ns, error_ns = without(offset_ns, extras), without(error_ns, extras)
         for stamp in STAMPS:
             self._count_stamp(first, stamp)
         if self._compared:
@@ -180,18 +180,16 @@ class Tally:
 
     def _count_stamp(self, first: Columns, stamp: Stamp) -> None:
         if first.none(stamp.field):
-            taken, absent = 0, np.True_
-        elif first.whole(stamp.field):
-            self._taken[stamp.letter] += len(first)
-            return
+            flags, absent = first["flags"], len(first)
         else:
-            absent = first[stamp.field] == 0
-            taken = len(first) - int(np.count_nonzero(absent))
-        due = _due(first, stamp.letter)
-        if stamp.needs_tx_request and not _all(first, rec.TX_STAMPS_REQUESTED):
-            due = due & (first["flags"] & rec.TX_STAMPS_REQUESTED != 0)
-        self._missing[stamp.letter] += int(np.count_nonzero(due & absent))
-        self._taken[stamp.letter] += taken
+            places = first.absent(stamp.field)
+            flags, absent = first["flags"][places], len(places)
+        self._taken[stamp.letter] += len(first) - absent
+        if absent:
+            due = np.ones(absent, bool)
+            for mask in _due(stamp):
+                due &= flags & mask != 0
+            self._missing[stamp.letter] += int(np.count_nonzero(due))
 
     def merge(self, other: Tally) -> None:
         self.counts.merge(other.counts)
@@ -236,28 +234,22 @@ def metric_values(records: Records | Columns, metric: Metric, offset_ns: Times |
     values: Times = columns[end.field] - columns[start.field]
     if metric.between_machines:
         values = values - offset_ns if end.clock == "reflector" else values + offset_ns
-    whole = columns.whole(end.field) and columns.whole(start.field)
-    alike = columns.alike
-    if whole and alike is not None and alike & rec.SENT and all(_due(columns, s.letter).all() for s in (end, start)):
+    # Requested or not, a stamp that is there is a sample's.
+    flags = {rec.SENT, *(mask for stamp in (end, start) for mask in _due(stamp) if mask != rec.TX_STAMPS_REQUESTED)}
+    out = [columns.absent(end.field), columns.absent(start.field), *map(columns.lacking, flags)]
+    out = [places for places in out if len(places)]
+    if not out:
         return values
-    sample = (columns["flags"] & rec.SENT != 0) & (columns[end.field] != 0) & (columns[start.field] != 0)
-    found: Times = values[sample & _due(columns, metric.end) & _due(columns, metric.start)]
+    found: Times = without(values, np.unique(np.concatenate(out)) if len(out) > 1 else out[0])
     return found
 
 
-def _due(columns: Columns, letter: str) -> Flags:
-    """Which packets can carry the stamp: any, if it is the sender's own of the request; that of the request's arrival,
-    those that are known to have arrived; all others come home with the reply."""
-    wanted = rec.ARRIVED if letter in _OF_ARRIVAL else rec.REPLIED
-    if letter in _OF_SENDING or _all(columns, wanted):
-        return np.broadcast_to(np.True_, len(columns))
-    due: Flags = columns["flags"] & wanted != 0
-    return due
-
-
-def _all(columns: Columns, mask: int) -> bool:
-    """Whether all rows have the same flags, and one of these among them."""
-    return columns.alike is not None and columns.alike & mask != 0
+def _due(stamp: Stamp) -> list[int]:
+    """Flags, of each of which a packet has one if it should carry the stamp: the sender's own of a request are on any;
+    those of its arrival on what is known to have arrived; all others come home with the reply. Some are on request."""
+    arrived = rec.ARRIVED if stamp.letter in _OF_ARRIVAL else rec.REPLIED
+    wanted = [] if stamp.letter in _OF_SENDING else [arrived]
+    return [*wanted, rec.TX_STAMPS_REQUESTED] if stamp.needs_tx_request else wanted
 
 
 def count(chunk: Columns, counts: Counts) -> None:

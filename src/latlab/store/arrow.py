@@ -17,6 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 
+_FEW = 64
+"""A column with one NULL in so many values, or fewer, is put right in these alone."""
+
+
 class _Array(ctypes.Structure):
     """`struct ArrowArray` of that interface."""
 
@@ -85,8 +89,17 @@ class Column:
         if not self.nulls:
             return values
         bits = self._buffer(0, "|u1", (offset + self.length + 7) // 8)
-        known = np.unpackbits(bits, bitorder="little", count=offset + self.length)[offset:].view(bool)
-        return values * known
+        values = values.copy()
+        if self.nulls < self.length // _FEW:
+            bytes_ = np.flatnonzero(bits != 0xFF)  # that of the last byte may be of no row
+            places = (8 * bytes_[:, None] + np.flatnonzero(np.ones(8))).ravel()
+            known = np.unpackbits(bits[bytes_], bitorder="little").view(bool)
+            places = places[~known] - offset
+            values[places[(places >= 0) & (places < self.length)]] = 0
+        else:
+            known = np.unpackbits(bits, bitorder="little", count=offset + self.length)[offset:].view(bool)
+            values *= known
+        return values
 
     def _buffer(self, number: int, kind: str, length: int) -> npt.NDArray[Any]:
         address = self._array.buffers[number]

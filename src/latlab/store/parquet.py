@@ -144,7 +144,8 @@ class ParquetReader:
 
     def chunks(self) -> Iterator[Records]:
         for columns in self.columns():
-            yield columns.records()
+            for piece in columns.pieces(CHUNK_RECORDS):
+                yield piece.records()
 
     def columns(self) -> Iterator[Columns]:
         there = [name for name, column in _FIELDS.items() if column not in self._nowhere]
@@ -154,7 +155,7 @@ class ParquetReader:
             with _connect() as connection:
                 found = connection.sql(f"SELECT {selected} FROM read_parquet({_readable(self.path)})")
                 for batch in ahead(batches(found, dtypes)):
-                    yield from _columns(batch).pieces(CHUNK_RECORDS)
+                    yield from _columns(batch).pieces()
         except duckdb.Error as error:
             raise _translated(error, self.path, "reading") from error
 

@@ -22,8 +22,8 @@ from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
 PARQUET_NAME = "samples.parquet"
-CHUNK_RECORDS = 65_536
-"""9 MB of records: large enough to be fast, small enough to stay small."""
+CHUNK_RECORDS = 20_480
+"""3 MB of records: large enough to be fast, small enough to stay small."""
 
 
 class RawWriter:
