@@ -15,7 +15,7 @@ import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, clock_moves, in_order, told_once, us
-from latlab.stats.bins import Bins, Times, lag, make_bins, packets_of_bin, ways
+from latlab.stats.bins import Bins, make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, UNKNOWN, Clocks, FromExchanges, FromReadings
 from latlab.stats.columns import Columns, columns_of
@@ -28,6 +28,7 @@ from latlab.stats.side_by_side import ordered
 from latlab.stats.stamps import CLAIMED, Direction, Timescales
 from latlab.stats.summary import RunStatistics, Tally
 from latlab.stats.tube import Floats
+from latlab.stats.ways import Times, lag, ways
 
 Chunks = Callable[[], Iterable[Records | Columns]]
 

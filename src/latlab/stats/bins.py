@@ -26,8 +26,8 @@ from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import Records
 from latlab.stats.side_by_side import ordered
 from latlab.stats.slopes import usual_slope
+from latlab.stats.ways import ABSENT, Times, lag, ways
 
-Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
@@ -40,68 +40,7 @@ FEW_BINS = 16
 """A short run is cut into so many, if it has the packets; and so many tell how the clocks drift."""
 MOST_DRIFT = 1e-3
 """No clock that runs drifts faster: what looks like it was a step."""
-MOST_LAG_NS = 1_000_000_000
-"""A packet that left later than this was not late: the sender's clock was set."""
-ABSENT = np.iinfo(np.int64).max
 _QUARTILE = 0.25
-
-
-@dataclass(frozen=True)
-class Ways:
-    """Of n exchanges, each an array of n: when they were sent (sender's clock), and both ways as the stamps have them.
-
-    `ABSENT` where a packet has no such stamps. From the driver to the kernel's stack where those stamps were taken,
-    else from the application's wake-up, or to its reading.
-    """
-
-    sent_ns: Times
-    forward_ns: Times
-    back_ns: Times
-
-
-def ways(records: Records | Columns) -> Ways:
-    """Of packets' own records (not of extras)."""
-    columns = Columns.of(records)
-    sent, arrived = first_of(columns, "t", "w"), first_of(columns, "r", "a")
-    answered, home = first_of(columns, "t2", "w2"), first_of(columns, "r2", "a2")
-    set_out = sent if _positive(sent) else np.where(sent != 0, sent, columns["S"])
-    return Ways(set_out, _difference(sent, arrived), _difference(answered, home))
-
-
-def _difference(start: Times, end: Times) -> Times:
-    found: Times = end - start
-    if not (_positive(start) and _positive(end)):
-        found[np.flatnonzero((start == 0) | (end == 0))] = ABSENT
-    return found
-
-
-def _positive(values: Times) -> bool:
-    return not len(values) or int(values.min()) > 0
-
-
-def lag(records: Records | Columns) -> Times:
-    """How much later than scheduled each packet set out; 0 where that is not known."""
-    columns = Columns.of(records)
-    late: Times = columns["w"] - columns["S"]
-    if columns.whole("w") and columns.whole("S") and len(late) and late.min() >= 0 and late.max() < MOST_LAG_NS:
-        return late
-    known = (columns["w"] != 0) & (columns["S"] != 0)
-    return np.where(known & (late > 0) & (late < MOST_LAG_NS), late, 0)
-
-
-def first_of(columns: Columns, *fields: str) -> Times:
-    """Of each row the first of these stamps that it carries; 0 if it carries none of them."""
-    found: Times = columns[fields[0]]
-    for before, field in zip(fields, fields[1:], strict=False):
-        if columns.whole(before):
-            break
-        if columns.none(before):
-            found = columns[field]
-        elif not columns.none(field):
-            places = np.flatnonzero(found == 0)
-            found = found.copy()
-            found[places] = columns[field][places]
-    return found
 
 
 @dataclass(frozen=True)
@@ -151,7 +90,8 @@ class Bins:
             found = np.repeat(np.arange(low, high + 1), sizes)
         else:
             found = low + np.searchsorted(near, seq, side="right")
-        return np.clip(found - 1, 0, len(self) - 1)
+        bins: Places = np.clip(found - 1, 0, len(self) - 1)
+        return bins
 
 
 def packets_of_bin(period_ns: int, count: int = 0) -> int:
@@ -166,7 +106,7 @@ def make_bins(chunks: Iterable[Records | Columns], packets: int, period_ns: int)
     """Reduces a run's records, in the order of the probe's stream, in one pass and in memory for the bins alone."""
     extras: Counter[int] = Counter()
     cut = _Cut(packets, period_ns)
-    parts = list(ordered(lambda piece: cut.reduced(piece), _pieces(chunks, cut, extras)))
+    parts = list(ordered(cut.reduced, _pieces(chunks, cut, extras)))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _EMPTY
     bins = Bins(base_ns=cut.base_ns, drift=cut.drift, period_ns=float(period_ns), packets=packets, **joined)
     if extras and len(bins):

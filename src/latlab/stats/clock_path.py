@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import ABSENT, Bins, Flags, Times
+from latlab.stats.bins import Bins, Flags
 from latlab.stats.moves import (
     BESIDE,
     STEP_BINS,
@@ -38,6 +38,7 @@ from latlab.stats.moves import (
 )
 from latlab.stats.slopes import usual_slope
 from latlab.stats.tube import Floats, shortest_path
+from latlab.stats.ways import ABSENT, Times
 
 SLEW = 500e-6
 """No clock runs further off its usual rate without being seen to, in seconds for each second: it is the most that

@@ -15,10 +15,11 @@ from typing import Protocol
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Flags, Times, first_of, lag
+from latlab.stats.bins import Flags
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.columns import Columns
 from latlab.stats.records import Records
+from latlab.stats.ways import Times, first_of, lag
 
 UNKNOWN, SHARED, EXCHANGE = "none", "shared", "exchange"
 FAR_ERROR = 3

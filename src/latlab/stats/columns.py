@@ -136,7 +136,7 @@ class Columns:
         """The same rows as an array of records."""
         found = np.zeros(self._length, RECORD)
         for name in RECORD.names or ():
-            if name != "reserved" and not self._edges.get(name) == (0, 0):
+            if name != "reserved" and self._edges.get(name) != (0, 0):
                 found[name] = self._column(name)
         return found
 

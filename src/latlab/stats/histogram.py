@@ -2,8 +2,8 @@
 """Counts of integers in log-linear buckets: what a distribution is when it is too large to be kept.
 
 As in HdrHistogram (https://hdrhistogram.org), each power of two is split into 1024 equal buckets, and a bucket answers
-with its middle: relative error below 0.05 %, and none at all for magnitudes below 2048. Two histograms add up to the one
-of all their values, in any order.
+with its middle: relative error below 0.05 %, and none at all for magnitudes below 2048. Two histograms add up to the
+one of all their values, in any order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXACT_IN_A_FLOAT = 1 << 53
 class Histogram:
     """Of integers of either sign. It holds the buckets from the first to the last that was needed: 2 MB at the most.
 
-    A value below 0 is in the bucket of what is left of it, counted down from -1: buckets have the order of their values.
+    Buckets have the order of their values: those below 0 count down from -1.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,8 @@ def _buckets(values: Values) -> Values:
     signs = values >> 63  # -1 or 0; -(v + 1) cannot overflow, and keeps 1, 2, ... apart as 0, 1, ...
     magnitudes = values ^ signs
     found = _of_magnitudes(magnitudes, 0, max(high, -(low + 1)))
-    return np.bitwise_xor(found, signs, out=found)
+    found ^= signs
+    return found
 
 
 def _of_magnitudes(values: Values, low: int, high: int) -> Values:

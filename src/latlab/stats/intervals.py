@@ -3,9 +3,9 @@
 
 Of n independent samples, the number that is at most the true quantile q is binomial (n, q). So the true quantile lies
 between the samples with ranks l and u with a probability of at least 95 % when no more than 2.5 % of that binomial is
-below l, and no more than 2.5 % at u or above (Hahn & Meeker, Statistical Intervals, 1991, section 5.2; David & Nagaraja,
-Order Statistics, 2003, section 7.1). Nothing is assumed of the distribution's shape, only that it does not change and
-that one sample says nothing of the next. Packets of one run are not like that: see docs/statistics.md.
+below l, and no more than 2.5 % at u or above (Hahn & Meeker, Statistical Intervals, 1991, section 5.2; David &
+Nagaraja, Order Statistics, 2003, section 7.1). Nothing is assumed of the distribution's shape, only that it does not
+change and that one sample says nothing of the next. Packets of one run are not like that: see docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import numpy.typing as npt
 CONFIDENCE = 0.95
 
 
-def interval_ranks(n: int, quantiles: Sequence[Fraction], confidence: float = CONFIDENCE) -> list[tuple[int, int] | None]:
+def interval_ranks(
+    n: int, quantiles: Sequence[Fraction], confidence: float = CONFIDENCE
+) -> list[tuple[int, int] | None]:
     """For each quantile (0 < q < 1), the ranks (1 is the smallest) of the two of `n` samples that it lies between.
 
     The narrowest that hold the confidence on both sides. None where `n` samples are too few to have them.

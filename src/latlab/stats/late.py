@@ -17,11 +17,12 @@ import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, Blame, Kind, Place, us
-from latlab.stats.bins import ABSENT, Flags, Times, Ways, first_of, lag, ways
+from latlab.stats.bins import Flags
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import Records
 from latlab.stats.tube import Floats
+from latlab.stats.ways import ABSENT, Times, Ways, first_of, lag, ways
 
 PARTS: tuple[tuple[str, Place], ...] = (
     ("the sender woke late", "sender"),

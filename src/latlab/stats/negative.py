@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from latlab.stats.anomalies import Anomaly, us
-from latlab.stats.bins import ABSENT, Times, Ways, ways
 from latlab.stats.columns import Columns
 from latlab.stats.records import Records
+from latlab.stats.ways import ABSENT, Times, Ways, ways
 
 JOIN_NS = 1_000_000_000
 """What is nearer together than this is one anomaly."""

@@ -162,7 +162,7 @@ class Distribution:
         return self.ranked([rank(self.moments.n, q) for q in wanted])
 
     def intervals(self, wanted: Sequence[Fraction]) -> list[tuple[int, int] | None]:
-        """Between which values each of the quantiles lies with 95 %, in 0 < q < 1; None where the samples are too few."""
+        """Between which values each quantile lies with 95 %, in 0 < q < 1; None where the samples are too few."""
         ranks = interval_ranks(self.moments.n, wanted)
         flat = self.ranked([one for pair in ranks if pair for one in pair]) if any(ranks) else []
         ends = iter(flat)

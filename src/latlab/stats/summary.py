@@ -16,12 +16,13 @@ from fractions import Fraction
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Times
 from latlab.stats.clocks import ONE_CLOCK, Clocks
 from latlab.stats.columns import Columns, columns_of, without
 from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, MIN_BEYOND, Curve, Distribution, rank
 from latlab.stats.records import Records
 from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Stamp, Timescales
+from latlab.stats.values import OF_ARRIVAL, OF_SENDING, due_flags, metric_values
+from latlab.stats.ways import Times
 
 QUANTILES: dict[str, Fraction] = {
     "p50": Fraction(1, 2),
@@ -38,9 +39,6 @@ ONE_WAY = "measured one way only"
 
 WHOLE_WAYS = ("round_trip", "application_to_application")
 """Metrics whose complementary distribution is kept, too."""
-
-_OF_SENDING = ("S", "w", "s", "t", "T")
-_OF_ARRIVAL = ("R", "r", "a")
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class Tally:
 
     def add(self, chunk: Columns, offset_ns: Times, error_ns: Times) -> None:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's, to `error_ns`."""
-        count(chunk, self.counts)
+        _count(chunk, self.counts)
         own = chunk.having(rec.OWN)
         self._packets += len(own)
         self._last_seq = max(self._last_seq, own.edges("seq")[1])
@@ -187,7 +185,7 @@ class Tally:
         self._taken[stamp.letter] += len(first) - absent
         if absent:
             due = np.ones(absent, bool)
-            for mask in _due(stamp):
+            for mask in due_flags(stamp):
                 due &= flags & mask != 0
             self._missing[stamp.letter] += int(np.count_nonzero(due))
 
@@ -222,37 +220,7 @@ class Tally:
         return RunStatistics(results, counts, curves)
 
 
-def metric_values(records: Records | Columns, metric: Metric, offset_ns: Times | int = 0) -> Times:
-    """Values in ns of `metric`, in the records' order, of those records that are samples and carry both stamps.
-
-    `offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's.
-    """
-    columns = Columns.of(records)
-    end, start = STAMP[metric.end], STAMP[metric.start]
-    if columns.none(end.field) or columns.none(start.field):
-        return np.empty(0, np.int64)
-    values: Times = columns[end.field] - columns[start.field]
-    if metric.between_machines:
-        values = values - offset_ns if end.clock == "reflector" else values + offset_ns
-    # Requested or not, a stamp that is there is a sample's.
-    flags = {rec.SENT, *(mask for stamp in (end, start) for mask in _due(stamp) if mask != rec.TX_STAMPS_REQUESTED)}
-    out = [columns.absent(end.field), columns.absent(start.field), *map(columns.lacking, flags)]
-    out = [places for places in out if len(places)]
-    if not out:
-        return values
-    found: Times = without(values, np.unique(np.concatenate(out)) if len(out) > 1 else out[0])
-    return found
-
-
-def _due(stamp: Stamp) -> list[int]:
-    """Flags, of each of which a packet has one if it should carry the stamp: the sender's own of a request are on any;
-    those of its arrival on what is known to have arrived; all others come home with the reply. Some are on request."""
-    arrived = rec.ARRIVED if stamp.letter in _OF_ARRIVAL else rec.REPLIED
-    wanted = [] if stamp.letter in _OF_SENDING else [arrived]
-    return [*wanted, rec.TX_STAMPS_REQUESTED] if stamp.needs_tx_request else wanted
-
-
-def count(chunk: Columns, counts: Counts) -> None:
+def _count(chunk: Columns, counts: Counts) -> None:
     """Adds the outcomes of these records to `counts`."""
     flags = chunk["flags"] if chunk.alike is None else chunk["flags"][:1]
     times = 1 if chunk.alike is None else len(chunk)
@@ -280,10 +248,10 @@ def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, 
     if counts.sent == 0:
         return NotMeasured("nothing was sent")
     for letter in (metric.start, metric.end):
-        if counts.replied == 0 and letter not in _OF_SENDING:
+        if counts.replied == 0 and letter not in OF_SENDING:
             if counts.received == 0:
                 return NotMeasured("no replies")
-            if letter not in _OF_ARRIVAL:
+            if letter not in OF_ARRIVAL:
                 return NotMeasured(ONE_WAY)
         if taken[letter] == 0:
             return NotMeasured(STAMP[letter].when_absent)

@@ -16,7 +16,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-
 _FEW = 64
 """A column with one NULL in so many values, or fewer, is put right in these alone."""
 
@@ -113,7 +112,7 @@ def batches(result: duckdb.DuckDBPyRelation, dtypes: dict[str, np.dtype[Any]]) -
 
     Raises duckdb.Error when the query fails on the way.
     """
-    capsule = result.__arrow_c_stream__()  # type: ignore[no-untyped-call]  # it ends the stream when it goes
+    capsule = result.__arrow_c_stream__()  # it ends the stream when it goes
     stream = ctypes.cast(_pointer_in(capsule, b"arrow_array_stream"), ctypes.POINTER(_Stream))
     while True:
         batch = _Batch()

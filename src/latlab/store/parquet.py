@@ -111,9 +111,7 @@ def from_json_lines(lines: Path, path: Path, columns: Mapping[str, str]) -> Path
     read = f"read_json({_readable(lines)}, format = 'newline_delimited', columns = {{{kinds}}})"
     try:
         with os_errors(path, "writing"), _connect(temp_directory=str(path.parent)) as connection:
-            connection.execute(
-                f"COPY (FROM {read} ORDER BY time_ns) TO {_quoted(temporary)} ({_ENCODING})"
-            )
+            connection.execute(f"COPY (FROM {read} ORDER BY time_ns) TO {_quoted(temporary)} ({_ENCODING})")
             _sync(temporary)
             temporary.replace(path)
     except duckdb.Error as error:
