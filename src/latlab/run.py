@@ -148,6 +148,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         ready = standing.make(point, site, run.id, run.log("guest-console.log"))
         if ready.machine:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
+            if again := ready.machine.started_again:
+                run.document.env["guest started again"] = again
     run.document.env["attachment"] = dict(ready.wiring.notes)
     if point.nic.offloads == "off":
         run.document.env["offloads that stay on"] = ", ".join(ready.offloads) or "none"

@@ -148,6 +148,8 @@ class RunDocument(_Part):
     bench: BenchFacts
     status: Status = "running"
     finished: datetime | None = None
+    again: str = ""
+    """The run that measured the same again, because the emulator of the bench had failed under this one."""
     verdict: Verdict = Field(default_factory=lambda: Verdict(value="invalid", reasons=["the run did not finish"]))
     timescales: dict[Clock, str] = {}
     metrics: dict[str, MetricResult] = {}
