@@ -24,7 +24,7 @@ class Failing:
         self.starts, self._times, self._silent = 0, times, silent
         monkeypatch.setattr(ends, "start_machines", self._start)
 
-    def _start(self, on: Any, specs: Sequence[MachineSpec]) -> list[Any]:
+    def _start(self, _on: Any, specs: Sequence[MachineSpec]) -> list[Any]:
         self.starts += 1
         if self.starts <= self._times:
             raise GuestError(f"guest: start {self.starts} failed", silent=self._silent)
