@@ -25,7 +25,7 @@ struct stall_config {
 #define AT(member) offsetof(struct stall_config, member)
 
 static const struct arg_option options[] = {
-	{ "for", ARG_DURATION, AT(duration_ns), 1, NS_PER_S, NULL, "how long" },
+	{ "for", ARG_DURATION, AT(duration_ns), 1, 60 * NS_PER_S, NULL, "how long; a CPU for 1 s at most" },
 	{ "cpu", ARG_INTEGER, AT(cpu), 0, 1023, NULL, "the CPU to take" },
 	{ "fifo", ARG_INTEGER, AT(fifo), 1, 99, NULL, "SCHED_FIFO priority of this program; 99 goes before everything" },
 	{ "pid", ARG_INTEGER, AT(pid), 2, INT32_MAX, NULL, "stop this process (SIGSTOP, SIGCONT) instead of taking a CPU" },
@@ -116,6 +116,10 @@ int verb_stall(int argc, char **argv)
 	}
 	/* Before we are urgent: it would be a part of the stall. Without it a page may be fetched in the middle. */
 	mlockall(MCL_CURRENT);
+	if (config.cpu >= 0 && config.duration_ns > NS_PER_S) {
+		complain("stall: a CPU is taken for 1 s at most: nothing else runs there, not even what would end it");
+		return EXIT_USAGE;
+	}
 	if (become_urgent(&config))
 		return EXIT_UNABLE;
 	start_ns = clock_now_ns(CLOCK_TAI);

@@ -118,7 +118,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
 
         load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
-            with standing.beside(ready, run) if standing.beside else nullcontext(_nobody) as begun:
+            with standing.beside(ready, run, clocks) if standing.beside else nullcontext(_nobody) as begun:
                 taken.probe = _probe(point, run, sender, reflector, clocks, progress, begun)
             replied = taken.probe.sender["replied"]
             flown = _evidence(point, ready)
