@@ -108,6 +108,7 @@ class Timing(_Part):
     error_ns: int = 0
     noise_ns: int = 0
     suspect: int = 0
+    contradicted: int = 0
     words: list[str] = []
 
 
