@@ -4,7 +4,8 @@
     .venv/bin/python benchmarks/exchange_truth.py [--exchanges 100000] [--json FILE]
 
 On the emulated bench of one machine both ends of a flow read one kernel's clock, so the true offset is 0 at every
-packet. What `exchange` says of each packet, offset and bound, is held against that. Needs no root; QEMU and a built latlab.
+packet. What `exchange` says of each packet, offset and bound, is held against that. Needs no root;
+QEMU and a built latlab.
 """
 
 from __future__ import annotations
