@@ -58,7 +58,7 @@ def test_only_a_few_things_are_on_their_way() -> None:
             yield number
 
     for done, _ in enumerate(ordered(lambda number: number, source()), 1):
-        assert asked <= done + 2 * side_by_side.threads() + 1
+        assert asked <= done + side_by_side.threads() + 1
 
 
 def test_leaving_early_leaves_no_thread() -> None:

@@ -37,7 +37,7 @@ def ordered(work: Callable[[Thing], Result], things: Iterable[Thing]) -> Iterato
         try:
             for thing in things:
                 waiting.append(pool.submit(work, thing))
-                if len(waiting) > 2 * most:  # nobody waits while the first of them takes long
+                if len(waiting) > most:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
