@@ -9,6 +9,7 @@ such number yet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -140,7 +141,7 @@ class Tally:
         self._taken = dict.fromkeys(STAMP, 0)
         self._missing = dict.fromkeys(STAMP, 0)
         self._distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
-        self._errors = Distribution(exact_limit)
+        self._errors: Counter[int] = Counter()
         self._packets = self._last_seq = 0
 
     def empty(self) -> Tally:
@@ -150,8 +151,6 @@ class Tally:
         for metric, own in self._distributions.items():
             if not own.exact:
                 found._distributions[metric] = Distribution(0)
-        if not self._errors.exact:
-            found._errors = Distribution(0)
         return found
 
     def copy(self) -> Tally:
@@ -172,7 +171,7 @@ class Tally:
         for stamp in STAMPS:
             self._count_stamp(first, stamp)
         if self._compared:
-            self._errors.add(error_ns)
+            self._errors.update(_counted(error_ns))
         for metric, distribution in self._distributions.items():
             distribution.add(metric_values(first, metric, offset_ns))
 
@@ -196,7 +195,7 @@ class Tally:
             self._missing[letter] += other._missing[letter]
         for metric, distribution in self._distributions.items():
             distribution.merge(other._distributions[metric])
-        self._errors.merge(other._errors)
+        self._errors.update(other._errors)
         self._packets += other._packets
         self._last_seq = max(self._last_seq, other._last_seq)
 
@@ -205,8 +204,8 @@ class Tally:
         counts.records_dropped = max(0, self._last_seq + 1 - self._packets) if self._packets else 0
         counts.missing = {letter: n for letter, n in self._missing.items() if n > 0 and taken[letter] > 0}
         results = {m.key(direction): _result(m, self._distributions.get(m), taken, counts) for m in METRICS}
-        if self._compared and self._errors.n:
-            (bound,) = self._errors.quantiles([BOUND_QUANTILE])
+        if self._compared and self._errors:
+            bound = _quantile(self._errors, BOUND_QUANTILE)
             results |= {
                 m.key(direction): replace(result, bound_ns=bound)
                 for m in METRICS
@@ -218,6 +217,25 @@ class Tally:
             if m.name in WHOLE_WAYS and isinstance(results[m.key(direction)], Summary)
         }
         return RunStatistics(results, counts, curves)
+
+
+def _counted(values: Times) -> dict[int, int]:
+    """How often each value occurs, of values that mostly are that of the packet before: a bin has one bound."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    found: dict[int, int] = {}
+    for value, times in zip(values[starts].tolist(), np.diff(np.append(starts, len(values))).tolist(), strict=True):
+        found[value] = found.get(value, 0) + times
+    return found
+
+
+def _quantile(counts: Counter[int], q: Fraction) -> int:
+    """The nearest-rank quantile of values that were counted."""
+    left = rank(counts.total(), q)
+    for value, times in sorted(counts.items()):
+        left -= times
+        if left <= 0:
+            return value
+    raise ValueError("a quantile of no values")
 
 
 def _count(chunk: Columns, counts: Counts) -> None:
