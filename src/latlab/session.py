@@ -76,7 +76,7 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
     _check_writable(root)
     progress.say("bench", f"{made.bench_name}  starting")
     started = time.monotonic()
-    log = CommandLog(show=_to_stderr if show_commands else None)
+    log = CommandLog(show=progress.print if show_commands else None)
     done: list[RunDirectory] = []
     try:
         with open_bench(made.bench_name, made.bench, log, lambda text: progress.say("note", text)) as site:
@@ -100,6 +100,7 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
                         hint="Run it again.",
                     )
     finally:
+        progress.clear()
         if done:
             _report(done, as_json)
     return _exit_code(done)
@@ -188,10 +189,6 @@ def shell(bench: str, where: str, command: list[str]) -> int:
 def _to_terminal(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _stream(host: Host, command: list[str]) -> int:

@@ -21,7 +21,7 @@ from latlab.errors import MeasurementError, UsageError
 from latlab.guest.machine import Machine
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
-from latlab.report.progress import TerminalProgress
+from latlab.report.progress import TerminalProgress, View
 from latlab.run import run_point
 from latlab.scenario.attachments import Attachment, Baseline, Macvtap, Ovs, TapBridge, User
 from latlab.scenario.bench_model import load_bench
@@ -218,6 +218,9 @@ class _Watched:
         self._progress.doing(text, done, of)
         if self._injector.failure is not None:
             raise MeasurementError("a fault could not be injected")
+
+    def shows(self, view: View | None) -> bool:
+        return self._progress.shows(view)
 
 
 def _score(run: RunDirectory, injector: Injector, chosen: Chosen, asked: Asked) -> Score:
