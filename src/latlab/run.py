@@ -280,7 +280,9 @@ def _probe(
     log, document = SyncLog(run.path), run.document
     run.save()  # whoever watches the run from elsewhere reads there how the clocks are compared
     live = LiveRun(document.direction, document.timescales, document.timing.method)
-    seen = progress.shows(lambda *room: live_line(Shown(document, live.state(), "running"), *room))
+    seen = progress.shows(
+        lambda *room: live_line(Shown(document, live.state(), "running", failure=live.failure), *room)
+    )
 
     def going_on(done: int, of: int) -> None:
         readings = clocks.take()

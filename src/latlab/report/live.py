@@ -26,7 +26,9 @@ LEAST_LINES = 8
 """Below that, a screen holds the one line."""
 LEAST_SPARK, MOST_SPARK = 10, 60
 """Marks on the one line."""
-LABEL, LEAST_LABEL = 1, 8
+BEFORE_SPARK = 2
+"""What ranks so high has room before the sparkline has."""
+LABEL, LEAST_LABEL = 5, 8
 """The label's rank: it is cut where it does not fit, but not to less than this."""
 MARGIN = 2
 STALLED_S = 3.0
@@ -35,12 +37,14 @@ STALLED_S = 3.0
 
 @dataclass(frozen=True)
 class Shown:
-    """One run at one moment. `behind`: bytes of its samples that were written and not read yet."""
+    """One run at one moment. `behind`: bytes of its samples that were written and not read yet; `failure`: why there
+    are no numbers, although it is being measured."""
 
     document: RunDocument
     state: LiveState
     status: Status
     behind: int = 0
+    failure: Exception | None = None
 
     @property
     def phase(self) -> str:
@@ -68,29 +72,32 @@ def line(shown: Shown, number: str, label: str, columns: int, ascii_only: bool =
     rest is the sparkline's. `number` is the point's: "[3/8]".
     """
     state = shown.state
+    if shown.failure is not None:
+        return Text(printable(f"{number} {label}  measuring; no numbers: {shown.failure}"))
     round_trip = state.metrics.get("round_trip")
     known = round_trip if isinstance(round_trip, Summary) else None
     words = " ".join(word for word in ("us", emulation(shown.document.bench)) if word)
     # In the order in which they stand, each with what follows it; `rank` says how soon one gets room.
     parts = [
-        _Part(0, Text(number)),
-        _Part(1, Text(printable(label))),
-        _Part(4, Text(bar(state.own, state.wanted, ascii_only, 8) if state.wanted else "")),
-        _Part(0, _done(shown)),
+        _Part(4, Text(number), " "),
+        _Part(LABEL, Text(printable(label))),
+        _Part(8, Text(bar(state.own, state.wanted, ascii_only, 8) if state.wanted else "")),
+        _Part(3, _done(shown)),
         _Part(0, Text(f"p50 {_quantile(known, 'p50')}"), " "),
         _Part(0, Text(f"p99 {_quantile(known, 'p99')}"), " "),
-        _Part(3, Text(f"p99.9 {_quantile(known, 'p99.9')}"), " "),
-        _Part(2, Text(f"max {microseconds(known.max_ns if known else None)}"), " "),
+        _Part(7, Text(f"p99.9 {_quantile(known, 'p99.9')}"), " "),
+        _Part(6, Text(f"max {microseconds(known.max_ns if known else None)}"), " "),
         _Part(0, Text(words)),
-        _Part(0, _lost(shown)),
-        _Part(0, _clock_short(state.clocks, ascii_only)),
+        _Part(1, _lost(shown)),
+        _Part(2, _clock_short(state.clocks, ascii_only)),
     ]
-    room = columns - LEAST_SPARK
+    used = 0
     for part in sorted(parts, key=lambda part: part.rank):
-        if part.rank == LABEL and room < part.width:
-            part.text.truncate(max(0, room - len(part.after)), overflow="crop" if ascii_only else "ellipsis")
-        part.shown = part.text.cell_len > 0 and (part.rank == 0 or LEAST_LABEL <= part.width <= room)
-        room -= part.width if part.shown else 0
+        room = columns - used - (LEAST_SPARK if part.rank > BEFORE_SPARK else 0)
+        if part.rank == LABEL and part.width > room >= LEAST_LABEL:
+            part.text.truncate(room - len(part.after), overflow="crop" if ascii_only else "ellipsis")
+        part.shown = part.text.cell_len > 0 and part.width <= room
+        used += part.width if part.shown else 0
     text = Text()
     for part in parts:
         if part.shown:

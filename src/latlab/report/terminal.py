@@ -2,9 +2,9 @@
 """What a terminal is able to, and drawing on it so that nothing of a drawing stays behind.
 
 A live line, or a screen, is drawn only where there is a terminal that understands how: elsewhere lines go below each
-other. Both ways of drawing outlive a change of the window's size: the line leaves the cursor at its own beginning, from
-where all is cleared before it is drawn again, however the terminal has folded it meanwhile; the screen is the alternate
-one, which the terminal takes away when it is left.
+other. Both ways of drawing outlive a change of the window's size: the line leaves the cursor at its own beginning, and
+what follows it is cleared when it is drawn again, however the terminal has folded it meanwhile; the screen is the
+alternate one, which the terminal takes away when it is left.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
+
+from latlab.store.disk import write_all
 
 CLEAR_LINE, CLEAR_BELOW, HOME = "\x1b[K", "\x1b[J", "\x1b[H"
 NO_FOLDING, FOLDING = "\x1b[?7l", "\x1b[?7h"
@@ -64,11 +67,12 @@ class LiveLine:
 
     def draw(self, text: Text) -> None:
         line = styled(text, size_of(self._out).columns - 1)
-        self._out.write(f"\r{CLEAR_BELOW}{NO_FOLDING}{line}{FOLDING}\r")
+        # Cleared from the line's end: tmux keeps a screen that is cleared from its very first place.
+        self._out.write(f"\r{NO_FOLDING}{line}{CLEAR_BELOW}{FOLDING}\r")
         self._out.flush()
 
     def clear(self) -> None:
-        self._out.write(f"\r{CLEAR_BELOW}")
+        self._out.write(f"\r{CLEAR_LINE}{CLEAR_BELOW}")
         self._out.flush()
 
 
@@ -79,12 +83,21 @@ class Screen:
         self._out = out
 
     def __enter__(self) -> Screen:
+        self._before = signal.signal(signal.SIGTSTP, self._step_back)
         self._out.write(ENTER_SCREEN)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._out.write(LEAVE_SCREEN)
         self._out.flush()
+        signal.signal(signal.SIGTSTP, self._before)
+
+    def _step_back(self, *_: object) -> None:
+        """Ctrl-Z: the shell gets its own screen, and we ours again when it lets us go on."""
+        # Written past the buffer: the signal may have come in the midst of a drawing.
+        write_all(self._out.fileno(), LEAVE_SCREEN.encode())
+        os.kill(os.getpid(), signal.SIGSTOP)
+        write_all(self._out.fileno(), ENTER_SCREEN.encode())
 
     def draw(self, lines: Sequence[Text]) -> None:
         """As many lines as there are rows; blank ones go first when there are too few."""
