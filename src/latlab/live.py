@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from latlab.stats.live import LiveNumbers
+from latlab.stats.live import SHOWN, LiveNumbers
 from latlab.stats.seconds import Seconds
 from latlab.stats.stamps import Direction, Timescales
 from latlab.stats.stream import StreamParser
@@ -45,9 +45,14 @@ class LiveRun:
     """One run. Any thread may `feed`; only one asks for the `state`."""
 
     def __init__(
-        self, direction: Direction, timescales: Timescales, method: str, clock: Callable[[], float] = time.monotonic
+        self,
+        direction: Direction,
+        timescales: Timescales,
+        method: str,
+        shown: Sequence[str] = SHOWN,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._direction, self._timescales, self._clock = direction, dict(timescales), clock
+        self._direction, self._timescales, self._shown, self._clock = direction, dict(timescales), shown, clock
         self._parser = StreamParser()
         self._numbers: LiveNumbers | None = None
         self._follower = Follower(method, timescales)
@@ -103,5 +108,5 @@ class LiveRun:
         """The numbers, begun as soon as there is a header."""
         if self._numbers is None:
             assert self._parser.header
-            self._numbers = LiveNumbers(self._parser.header, self._direction, self._timescales)
+            self._numbers = LiveNumbers(self._parser.header, self._direction, self._timescales, self._shown)
         return self._numbers

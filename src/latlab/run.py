@@ -37,6 +37,7 @@ from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
 from latlab.stats.clocks import SHARED
+from latlab.stats.live import ROUND_TRIP
 from latlab.stats.records import Records
 from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
@@ -279,7 +280,7 @@ def _probe(
 ) -> probe.ProbeResult:
     log, document = SyncLog(run.path), run.document
     run.save()  # whoever watches the run from elsewhere reads there how the clocks are compared
-    live = LiveRun(document.direction, document.timescales, document.timing.method)
+    live = LiveRun(document.direction, document.timescales, document.timing.method, ROUND_TRIP)
     seen = progress.shows(
         lambda *room: live_line(Shown(document, live.state(), "running", failure=live.failure), *room)
     )

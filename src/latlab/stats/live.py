@@ -7,6 +7,7 @@ is neither lost nor anything else yet. Quantiles come from the histogram of `qua
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from latlab.stats.seconds import NONE_NS, Seconds
 from latlab.stats.stamps import METRICS, Direction, Timescales
 from latlab.stats.summary import Counts, MetricResult, count_outcomes, metric_values, summary_of
 
-SHOWN = ("round_trip", "application_to_application")
+ROUND_TRIP = ("round_trip",)
+SHOWN = (*ROUND_TRIP, "application_to_application")
 """Metrics by their names, as the results' tables have them."""
 
 
@@ -35,7 +37,9 @@ class Exchange:
 class LiveNumbers:
     """Takes records as they come. `timescales` as in `summary.summarise`: a metric between two clocks needs them."""
 
-    def __init__(self, header: StreamHeader, direction: Direction, timescales: Timescales) -> None:
+    def __init__(
+        self, header: StreamHeader, direction: Direction, timescales: Timescales, shown: Sequence[str] = SHOWN
+    ) -> None:
         self.header = header
         self.counts = Counts()
         self.seconds = Seconds(header.period_ns)
@@ -44,7 +48,7 @@ class LiveNumbers:
         self._metrics = {
             metric.key(direction): (metric, Distribution(exact_limit=0))
             for metric in METRICS
-            if metric.name in SHOWN and metric.clocks_compared(timescales)
+            if metric.name in shown and metric.clocks_compared(timescales)
         }
 
     def add(self, records: Records) -> None:
