@@ -141,6 +141,8 @@ def test_a_failure_is_kept_for_who_looks() -> None:
     live = LiveRun("up", ONE_KERNEL, "shared")
     live.feed(b"x" * 500)
     live.state()
-    assert isinstance(live.failure, DamagedStreamError)
+    failure = live.failure
+    assert isinstance(failure, DamagedStreamError)
     live.feed(b"more")
     assert live.state().own == 0
+    assert live.failure is failure

@@ -56,7 +56,9 @@ class LiveRun:
         self._parser = StreamParser()
         self._numbers: LiveNumbers | None = None
         self._follower = Follower(method, timescales)
-        self._lock, self._pending = threading.Lock(), bytearray()
+        self._taking, self._pending = threading.Lock(), bytearray()
+        self._looking = threading.Lock()
+        """Never waited for by who holds the other one: bytes are taken while numbers are made."""
         self._fed_s = clock()
         self.failure: Exception | None = None
         """DamagedStreamError, or a defect of ours. What was fed after it is not looked at: nothing that is only shown
@@ -64,17 +66,19 @@ class LiveRun:
 
     def feed(self, data: bytes | memoryview) -> None:
         """Bytes of the stream, in order and in any pieces. Cheap: they are looked at later, unless they are many."""
-        with self._lock:
+        with self._taking:
             self._pending += data
             self._fed_s = self._clock()
-            if len(self._pending) > PENDING_BYTES:
+            many = len(self._pending) > PENDING_BYTES
+        if many:
+            with self._looking:
                 self._look()
 
     def hear(self, readings: Iterable[Reading]) -> None:
         self._follower.hear(readings, self._clock())
 
     def state(self) -> LiveState:
-        with self._lock:
+        with self._looking:
             self._look()
             now_s, numbers, parser = self._clock(), self._numbers, self._parser
             clocks = self._follower.now(now_s, numbers.fastest if numbers else None)
@@ -93,7 +97,8 @@ class LiveRun:
             )
 
     def _look(self) -> None:
-        data, self._pending = bytes(self._pending), bytearray()
+        with self._taking:
+            data, self._pending = bytes(self._pending), bytearray()
         if self.failure is not None or not data:
             return
         try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,13 @@ def test_json_has_the_same_keys_at_every_moment(shown: Shown) -> None:
     assert found["second"] == {"number": 18, "sent": 1_000, "lost": 0, "max_ns": found["second"]["max_ns"]}
     assert found["clocks"] == {"method": "shared", "offset_ns": 0, "error_ns": 0, "locked": None, "words": "one clock"}
     assert (early["second"], early["wanted"], early["verdict"]) == (None, None, None)
+
+
+def test_the_docs_have_every_key_of_it(shown: Shown) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "live.md").read_text()
+    table = text.partition("<!-- json -->")[2].partition("<!-- end -->")[0]
+    documented = [name for row in table.splitlines()[3:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert documented == list(live_json(shown))
 
 
 def test_a_document_without_metrics_is_shown() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -104,6 +105,18 @@ def test_no_answer_says_nothing_of_the_clocks() -> None:
     numbers.add(records)
     assert numbers.fastest is None
     assert numbers.counts.lost == 5
+
+
+def test_an_old_answer_says_nothing_of_now() -> None:
+    """At 1 kHz: 3 s after the last answer it still does, 4 s after it does not."""
+    numbers = LiveNumbers(replace(HEADER, count=10_000), "up", APART)
+    records = exchanges(5_000)
+    for place in range(1_000, 5_000):
+        lose(records, place)
+    numbers.add(records[:4_000])
+    assert numbers.fastest is not None
+    numbers.add(records[4_000:])
+    assert numbers.fastest is None
 
 
 def test_memory_does_not_grow_with_the_run() -> None:

@@ -22,6 +22,8 @@ from latlab.stats.summary import Counts, MetricResult, count_outcomes, metric_va
 ROUND_TRIP = ("round_trip",)
 SHOWN = (*ROUND_TRIP, "application_to_application")
 """Metrics by their names, as the results' tables have them."""
+STALE_S, STALE_PERIODS = 3, 4
+"""Without an answer for longer than both, packets say nothing of the clocks any more."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class LiveNumbers:
         self.header = header
         self.counts = Counts()
         self.seconds = Seconds(header.period_ns)
-        self.fastest: Exchange | None = None
-        """In the latest second that had an answer."""
+        self._fastest: Exchange | None = None
         self._metrics = {
             metric.key(direction): (metric, Distribution(exact_limit=0))
             for metric in METRICS
@@ -63,6 +64,14 @@ class LiveNumbers:
         self.seconds.add(sent["seq"].astype(np.int64), round_trip, (~arrived).astype(np.int64))
         self._compare(sent[timed])
 
+    @property
+    def fastest(self) -> Exchange | None:
+        """Of the latest second that had an answer; None if that is long ago: a clock does not stand still."""
+        if self._fastest is None:
+            return None
+        old_s = self.seconds.last - self._fastest.second
+        return self._fastest if old_s <= max(STALE_S, STALE_PERIODS * self.header.period_ns / 1e9) else None
+
     def summaries(self) -> dict[str, MetricResult]:
         """By their keys in run.json; `NotMeasured` while no packet has given a value."""
         return {key: summary_of(distribution) for key, (_, distribution) in self._metrics.items()}
@@ -77,5 +86,5 @@ class LiveNumbers:
         there, back = stamped["a"] - stamped["w"], stamped["a2"] - stamped["w2"]
         best = int(np.argmin(there + back))
         error_ns = int(there[best] + back[best]) // 2
-        if self.fastest is None or self.fastest.second != second or error_ns < self.fastest.error_ns:
-            self.fastest = Exchange(second, int(there[best] - back[best]) // 2, error_ns)
+        if self._fastest is None or self._fastest.second != second or error_ns < self._fastest.error_ns:
+            self._fastest = Exchange(second, int(there[best] - back[best]) // 2, error_ns)
