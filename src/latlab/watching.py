@@ -159,9 +159,9 @@ def _screen_drawer(screen: Screen, out: TextIO) -> Callable[[Shown], None]:
     def draw(shown: Shown) -> None:
         columns, rows = size_of(out)
         if rows < report.LEAST_LINES:
-            screen.draw([report.line(shown, "", "", columns, is_ascii(out))])
+            screen.draw([report.line(shown, "", "", columns - 1, is_ascii(out))])
         else:
-            screen.draw(report.screen(shown, columns, is_ascii(out)))
+            screen.draw(report.screen(shown, columns - 1, is_ascii(out)))
 
     return draw
 

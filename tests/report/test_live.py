@@ -85,6 +85,13 @@ def test_the_screen(shown: Shown) -> None:
     assert [row.split()[0] for row in text.splitlines() if "<->" in row or "->" in row] == ["round", "up,", "down,"]
 
 
+@pytest.mark.parametrize("columns", [60, 79, 100])
+def test_how_much_is_done_is_never_cut(shown: Shown, columns: int) -> None:
+    (row,) = [row for row in plain(shown, columns).splitlines() if "of 30,000" in row]
+    assert row.endswith("0:20 of 0:30")
+    assert len(row) <= columns
+
+
 def test_offset_and_bound_are_on_the_screen(shown: Shown) -> None:
     clocks = ClocksNow("ptp", -12_345_678, 4_100, True, "locked")
     text = plain(replace(shown, state=replace(shown.state, clocks=clocks)))

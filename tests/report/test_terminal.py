@@ -157,7 +157,7 @@ def test_a_small_screen_has_no_blank_lines_and_nothing_below_it(pty: Pty) -> Non
     pty.resize(8, 3)
     with Screen(pty.out) as screen:
         screen.draw([Text("a" * 20), Text(), Text("b"), Text(" "), Text("c"), Text("d")])
-        assert ESCAPES.sub("", pty.shown()) == "aaaaaaaa\r\nb\r\nc"
+        assert ESCAPES.sub("", pty.shown()) == "aaaaaaa\r\nb\r\nc"
 
 
 def test_a_measurement_is_drawn_four_times_a_second_at_most(pty: Pty, time_of: Time) -> None:

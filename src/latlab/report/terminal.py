@@ -100,10 +100,13 @@ class Screen:
         write_all(self._out.fileno(), ENTER_SCREEN.encode())
 
     def draw(self, lines: Sequence[Text]) -> None:
-        """As many lines as there are rows; blank ones go first when there are too few."""
+        """As many lines as there are rows; blank ones go first when there are too few.
+
+        The last column stays empty: what clears the rest of a line would take away what stands there.
+        """
         columns, rows = size_of(self._out)
         if len(lines) > rows:
             lines = [line for line in lines if line.plain.strip()]
-        drawn = "\r\n".join(f"{styled(line, columns)}{CLEAR_LINE}" for line in lines[:rows])
+        drawn = "\r\n".join(f"{styled(line, columns - 1)}{CLEAR_LINE}" for line in lines[:rows])
         self._out.write(f"{HOME}{NO_FOLDING}{drawn}{CLEAR_BELOW}{FOLDING}")
         self._out.flush()

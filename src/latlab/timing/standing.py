@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from latlab.stats.clocks import EXCHANGE, SHARED, UNKNOWN
 from latlab.stats.live import Exchange
 from latlab.stats.stamps import Timescales
-from latlab.timing.ptp.events import LOCKED
-from latlab.timing.reading import Reading
+from latlab.timing.reading import LOCKED, Reading
 
 SILENT_S, SILENT_INTERVALS = 3.0, 4
 """Without a comparison for longer than both, nothing is known of now."""
