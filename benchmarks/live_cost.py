@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from latlab.live import LiveRun
-from latlab.report.live import Shown, line
+from latlab.report.live import Shown
+from latlab.report.live_line import line
 from latlab.report.terminal import styled
 from latlab.stats.live import ROUND_TRIP
 from latlab.stats.records import Records

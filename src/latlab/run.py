@@ -31,7 +31,7 @@ from latlab.load import BulkTraffic, running_between
 from latlab.measure import netperf, ping, probe
 from latlab.measure.verdict import Outcome, judge_run
 from latlab.report.live import Shown
-from latlab.report.live import line as live_line
+from latlab.report.live_line import line as live_line
 from latlab.report.progress import View
 from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint

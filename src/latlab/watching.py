@@ -15,6 +15,7 @@ from latlab.errors import StoreError
 from latlab.hosts import interrupt
 from latlab.live import LiveRun, LiveState
 from latlab.report import live as report
+from latlab.report import live_line
 from latlab.report.layout import WIDTH, print_text
 from latlab.report.live import Shown
 from latlab.report.terminal import Screen, is_ascii, is_live, size_of
@@ -149,7 +150,7 @@ def _line_drawer(out: TextIO, as_json: bool) -> tuple[Callable[[Shown], None], f
         if as_json:
             _json(shown, out)
         elif shown.phase != "ended":
-            out.write(f" {report.line(shown, '', '', WIDTH - 1, is_ascii(out)).plain.rstrip()}\n")
+            out.write(f" {live_line.line(shown, '', '', WIDTH - 1, is_ascii(out)).plain.rstrip()}\n")
             out.flush()
 
     return draw, LINE_S if as_json else PLAIN_S
@@ -159,7 +160,7 @@ def _screen_drawer(screen: Screen, out: TextIO) -> Callable[[Shown], None]:
     def draw(shown: Shown) -> None:
         columns, rows = size_of(out)
         if rows < report.LEAST_LINES:
-            screen.draw([report.line(shown, "", "", columns - 1, is_ascii(out))])
+            screen.draw([live_line.line(shown, "", "", columns - 1, is_ascii(out))])
         else:
             screen.draw(report.screen(shown, columns - 1, is_ascii(out)))
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latlab.live import LiveRun
-from latlab.report.live import Shown, final, line, live_json, screen, span
+from latlab.report.live import Shown, final, live_json, screen, span
+from latlab.report.live_line import line
 from latlab.report.spark import HEIGHTS, LOST, extent, losses, spark
 from latlab.stats.seconds import NONE_NS, Cells
 from latlab.stats.stamps import ONE_KERNEL

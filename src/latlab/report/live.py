@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run while it goes on: on one line beside its progress, on a screen, and as an object for programs. Pure."""
+"""A run while it goes on: on a screen, and as an object for programs; `live_line` has the one line. Pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ NUMBER_WIDTH = 7
 """At least, so that the table stays where it is while its numbers grow."""
 LEAST_LINES = 8
 """Below that, a screen holds the one line."""
-LEAST_SPARK, MOST_SPARK = 10, 60
-"""Marks on the one line."""
-BEFORE_SPARK = 2
-"""What ranks so high has room before the sparkline has."""
-LABEL, LEAST_LABEL = 5, 8
-"""The label's rank: it is cut where it does not fit, but not to less than this."""
 MARGIN = 2
 STALLED_S = 3.0
 """Without a record for longer, beyond two periods and the time-out: something is wrong, and it is said."""
@@ -65,61 +59,6 @@ class Shown:
         usual_s = (2 * self.state.period_ns + timeout_ns) / 1e9
         late = self.phase == "measuring" and self.state.silent_s > usual_s + STALLED_S
         return self.state.silent_s if late else 0.0
-
-
-def line(shown: Shown, number: str, label: str, columns: int, ascii_only: bool = False) -> Text:
-    """All that has room on one line: the most important first, then the point's label, then what is good to know; the
-    rest is the sparkline's. `number` is the point's: "[3/8]".
-    """
-    state = shown.state
-    if shown.failure is not None:
-        return Text(printable(f"{number} {label}  measuring; no numbers: {shown.failure}"))
-    round_trip = state.metrics.get("round_trip")
-    known = round_trip if isinstance(round_trip, Summary) else None
-    words = " ".join(word for word in ("us", emulation(shown.document.bench)) if word)
-    # In the order in which they stand, each with what follows it; `rank` says how soon one gets room.
-    parts = [
-        _Part(4, Text(number), " "),
-        _Part(LABEL, Text(printable(label))),
-        _Part(8, Text(bar(state.own, state.wanted, ascii_only, 8) if state.wanted else "")),
-        _Part(3, _done(shown)),
-        _Part(0, Text(f"p50 {_quantile(known, 'p50')}"), " "),
-        _Part(0, Text(f"p99 {_quantile(known, 'p99')}"), " "),
-        _Part(7, Text(f"p99.9 {_quantile(known, 'p99.9')}"), " "),
-        _Part(6, Text(f"max {microseconds(known.max_ns if known else None)}"), " "),
-        _Part(0, Text(words)),
-        _Part(1, _lost(shown)),
-        _Part(2, _clock_short(state.clocks, ascii_only)),
-    ]
-    used = 0
-    for part in sorted(parts, key=lambda part: part.rank):
-        room = columns - used - (LEAST_SPARK if part.rank > BEFORE_SPARK else 0)
-        if part.rank == LABEL and part.width > room >= LEAST_LABEL:
-            part.text.truncate(room - len(part.after), overflow="crop" if ascii_only else "ellipsis")
-        part.shown = part.text.cell_len > 0 and part.width <= room
-        used += part.width if part.shown else 0
-    text = Text()
-    for part in parts:
-        if part.shown:
-            text.append_text(part.text).append(part.after)
-    left = columns - text.cell_len
-    if state.seconds is not None and left > 0:
-        text.append(spark(state.seconds.cells(min(left, MOST_SPARK)), ascii_only=ascii_only))
-    return text
-
-
-@dataclass
-class _Part:
-    """Of the one line."""
-
-    rank: int
-    text: Text
-    after: str = "  "
-    shown: bool = False
-
-    @property
-    def width(self) -> int:
-        return self.text.cell_len + len(self.after)
 
 
 def screen(shown: Shown, columns: int, ascii_only: bool = False) -> list[Text]:
@@ -188,48 +127,23 @@ def live_json(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _quantile(known: Summary | None, name: str) -> str:
-    return microseconds(known.quantiles_ns.get(name) if known else None)
-
-
-def _done(shown: Shown) -> Text:
-    state = shown.state
-    if shown.stalled_s:
-        return Text(f"no record for {shown.stalled_s:.0f} s", "yellow")
-    return Text(f"{100 * state.own // state.wanted} %" if state.wanted else f"{state.own}")
-
-
-def _lost(shown: Shown) -> Text:
-    counts = shown.state.counts
-    return Text(f"lost {counts.lost}", "red" if counts.lost else "")
-
-
-def _about(clocks: ClocksNow) -> tuple[str, str]:
+def about(clocks: ClocksNow) -> tuple[str, str]:
     """Colour and words."""
     words = clocks.words if clocks.method in ("shared", "none") else f"{clocks.method} {clocks.words}"
     return "yellow" if clocks.locked is False else "", printable(words)
 
 
-def _clock_short(clocks: ClocksNow, ascii_only: bool) -> Text:
-    style, words = _about(clocks)
-    if clocks.error_ns and clocks.locked is not False:
-        words = f"{'locked' if clocks.locked else 'clocks'} {_plus_minus(ascii_only)}{span(clocks.error_ns)}"
-    elif clocks.locked is False:
-        words = clocks.words.partition(",")[0]
-    return Text(words, style)
-
-
 def _clock_line(clocks: ClocksNow, ascii_only: bool) -> Text:
-    style, words = _about(clocks)
+    style, words = about(clocks)
     text = Text(f" clocks  {words}", style)
     if clocks.offset_ns is None or clocks.method == "shared":
         return text
     way = "ahead of" if clocks.offset_ns >= 0 else "behind"
-    bound = "" if clocks.error_ns is None else f", {_plus_minus(ascii_only)}{span(clocks.error_ns)}"
+    bound = "" if clocks.error_ns is None else f", {plus_minus(ascii_only)}{span(clocks.error_ns)}"
     return text.append(f": the reflector's is {span(abs(clocks.offset_ns))} {way} the sender's{bound}")
 
 
-def _plus_minus(ascii_only: bool) -> str:
+def plus_minus(ascii_only: bool) -> str:
     return "+-" if ascii_only else "±"
 
 
