@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from latlab.stats import records as rec
+from latlab.stats.columns import Columns
 from latlab.stats.quantiles import Distribution
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.seconds import NONE_NS, Seconds
 from latlab.stats.stamps import METRICS, Direction, Timescales
-from latlab.stats.summary import Counts, MetricResult, count_outcomes, metric_values, summary_of
+from latlab.stats.summary import Counts, MetricResult, count_outcomes, summary_of
+from latlab.stats.values import metric_values
 
 ROUND_TRIP = ("round_trip",)
 SHOWN = (*ROUND_TRIP, "application_to_application")
@@ -54,7 +56,7 @@ class LiveNumbers:
 
     def add(self, records: Records) -> None:
         """In the order of the stream."""
-        count_outcomes(records, self.counts)
+        count_outcomes(Columns.of(records), self.counts)
         for metric, distribution in self._metrics.values():
             distribution.add(metric_values(records, metric))
         sent = records[records["flags"] & rec.SENT != 0]

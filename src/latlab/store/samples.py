@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from latlab.errors import StoreError
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in
+from latlab.stats.side_by_side import ahead
 from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
@@ -76,6 +78,10 @@ class Samples(Protocol):
         """All records in their order, in arrays of at most `CHUNK_RECORDS` rows."""
         ...
 
+    def columns(self) -> Iterator[Columns]:
+        """The same, column by column."""
+        ...
+
 
 class RawReader:
     """Reads samples.raw up to its last whole record. Raises StoreError for a file that has no readable header."""
@@ -104,6 +110,9 @@ class RawReader:
                     raise StoreError(f"{self.path} became shorter while it was read")
                 left -= count
                 yield records_in(data, record_bytes)
+
+    def columns(self) -> Iterator[Columns]:
+        return columns_of(ahead(self.chunks()))
 
 
 def open_samples(directory: Path) -> Samples | None:
