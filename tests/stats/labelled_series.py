@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Series of latencies with known shapes in them, of the sizes that the study of 2022 and 2023 met.
 
-The study: one packet each 1006 us for 15 minutes, 900,000 of them; latencies of 39 to 91 us with a standard deviation of
-5 to 18 us; tails of 300 to 600 us in all series; spikes of 0.5 to 160 ms each 20 to 25 s, later each 60 s; an average
-that creeps by tens of us; ripples. In half of the series packets are lost, in a quarter there are gaps in the record.
+The study: one packet each 1006 us for 15 minutes, 900,000 of them; latencies of 39 to 91 us with a standard deviation
+of 5 to 18 us; tails of 300 to 600 us in all series; spikes of 0.5 to 160 ms each 20 to 25 s, later each 60 s; an
+average that creeps by tens of us; ripples. In half of the series packets are lost, in a quarter there are gaps in the record.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def labelled(number: int, *, count: int = COUNT, kinds: tuple[str, ...] | None =
     if kinds is None:
         many = 0 if number % 8 == 0 else 1 if number % 2 else int(rng.integers(2, 4))
         kinds = tuple(rng.permutation(KINDS)[:many])
-    time = np.arange(count) * (PERIOD_NS / 1e9)
+    time: Floats = np.arange(count, dtype=np.float64) * (PERIOD_NS / 1e9)
     length = count * PERIOD_NS / 1e9
     sigma = float(rng.uniform(5e3, 18e3))
     usual = float(rng.uniform(40e3, 95e3))

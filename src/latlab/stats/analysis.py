@@ -22,6 +22,8 @@ from latlab.stats.delays import delays
 from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder
 from latlab.stats.records import Records, StreamHeader
+from latlab.stats.shapes import Shape
+from latlab.stats.shapes.of_run import RunShapes
 from latlab.stats.stamps import CLAIMED, Direction, Timescales
 from latlab.stats.summary import RunStatistics, summarise
 
@@ -56,17 +58,19 @@ class Analysis:
     anomalies: list[Anomaly] = field(default_factory=list)
     trusted: RunStatistics | None = None
     path: ClockPath | None = None
+    shapes: list[Shape] = field(default_factory=list)
 
 
 def analyse(
     chunks: Chunks, header: StreamHeader, direction: Direction, timescales: Timescales,
     readings: FromReadings | None = None, method: str = UNKNOWN, said: Sequence[Anomaly] = (),
+    spikes_over_ns: int | None = None,
 ) -> Analysis:  # fmt: skip
     """The numbers of a run, from its records.
 
     `timescales` says which clocks are one: they are taken for one, unless another `method` was asked for. Of two
     clocks, `readings` of the method put the packets right, if they are given; else the exchanges do. `said`: what the
-    sync log tells of clocks that went wrong.
+    sync log tells of clocks that went wrong. `spikes_over_ns`: see `RunShapes`.
     """
     sampler = Sampler()
     bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count), header.period_ns)
@@ -83,7 +87,7 @@ def analyse(
         scales["sender"] = scales["reflector"] = scales.get("sender", clocks.method)
 
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
-    seen = _Seen(clocks)
+    seen = _Seen(clocks, RunShapes(header, direction, scales, clocks, spikes_over_ns))
     statistics = summarise(_told(chunks(), finder, seen), direction, scales, clocks)
     trusted = None
     if seen.suspect:
@@ -91,7 +95,8 @@ def analyse(
     known += seen.negative.anomalies()
     late = finder.anomalies(known)
     anomalies = in_order([*told_once(known, late, bins.packets * header.period_ns), *late])
-    return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path)
+    shapes = seen.shapes.found(anomalies)
+    return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path, shapes)
 
 
 def _clocks(
@@ -113,6 +118,7 @@ class _Seen:
     """What the second pass counts."""
 
     clocks: Clocks
+    shapes: RunShapes
     suspect: int = 0
     first_offset_ns: int | None = None
     negative: NegativeFinder = field(default_factory=NegativeFinder)
@@ -122,7 +128,9 @@ def _told(chunks: Iterable[Records], finder: LateFinder, seen: _Seen) -> Iterato
     for chunk in chunks:
         finder.add(chunk)
         offset, error = seen.clocks.of(chunk)
-        seen.suspect += int(seen.clocks.suspect(chunk, error).sum())
+        suspect = seen.clocks.suspect(chunk, error)
+        seen.suspect += int(suspect.sum())
+        seen.shapes.add(chunk, offset, suspect)
         if seen.clocks.compared:
             seen.negative.add(chunk, offset, error)
         if seen.first_offset_ns is None and len(chunk):

@@ -126,6 +126,24 @@ class AnomalyRecord(_Part):
     evidence: list[str] = []
 
 
+class ShapeRecord(_Part):
+    """One shape that a metric had over the run: see `stats.shapes.Shape`, whose fields these are."""
+
+    kind: str
+    metric: str
+    sentence: str
+    value: float
+    unit: str
+    confidence: float
+    start_ns: int
+    end_ns: int
+    packets: int
+    members: list[int] = []
+    bound: float | None = None
+    verdict: Literal["network", "clock", "sender", "unknown"] = "unknown"
+    details: dict[str, float] = {}
+
+
 class RunDocument(_Part):
     """The content of run.json.
 
@@ -133,7 +151,7 @@ class RunDocument(_Part):
     `attachment` and `load` are the labels that tables show. `timescales` says which clocks were compared.
     `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
     packets whose clocks are suspect, if there are any. `anomalies` holds the `MOST_ANOMALIES` largest of each kind,
-    `anomaly_counts` the number of all by verdict.
+    `anomaly_counts` the number of all by verdict. `shapes`: what the graph of a metric would show.
     """
 
     format: int = FORMAT
@@ -156,6 +174,7 @@ class RunDocument(_Part):
     timing: Timing = Field(default_factory=Timing)
     anomalies: list[AnomalyRecord] = []
     anomaly_counts: dict[str, int] = {}
+    shapes: list[ShapeRecord] = []
     instruments: dict[str, InstrumentResult] = {}
     load_achieved: LoadResult | None = None
     evidence: list[Evidence] = []

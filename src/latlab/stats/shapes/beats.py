@@ -79,15 +79,18 @@ class Covered:
         return found
 
 
-def find_beat(time_s: Floats, covered: Covered, *, shortest_s: float = 0.0) -> Beat | None:
-    """The most certain period of events at these times, in order; None if they have none."""
+def find_beat(time_s: Floats, covered: Covered, *, shortest_s: float = 0.0, grain_s: float = 0.0) -> Beat | None:
+    """The most certain period of events at these times, in order; None if they have none. `grain_s`: to which a time is
+    known, that between two packets."""
     if not FEWEST <= len(time_s) <= MOST_EVENTS or covered.seconds <= 0:
         return None
-    found = [beat for beat in (_timer(time_s, covered, shortest_s), _rest(time_s, covered, shortest_s)) if beat]
+    found = [
+        beat for beat in (_timer(time_s, covered, shortest_s, grain_s), _rest(time_s, covered, shortest_s)) if beat
+    ]
     return min(found, key=lambda beat: beat.chance, default=None)
 
 
-def _timer(time_s: Floats, covered: Covered, shortest_s: float) -> Beat | None:
+def _timer(time_s: Floats, covered: Covered, shortest_s: float, grain_s: float) -> Beat | None:
     begin, end = covered.edges_s
     span = end - begin
     highest = min(4 * len(time_s) / span, 1 / max(shortest_s, 1e-9), _FINE / 16 / span)
@@ -101,7 +104,7 @@ def _timer(time_s: Floats, covered: Covered, shortest_s: float) -> Beat | None:
     tried = (highest - lowest) * span
     best: Beat | None = None
     for place in _peaks(power):
-        beat = _judged(time_s, covered, 1 / float(rate[place]), tried)
+        beat = _judged(time_s, covered, 1 / float(rate[place]), tried, grain_s)
         if beat is not None and (best is None or _better(beat, best)):
             best = beat
     return best if best is not None and best.chance < CHANCE else None
@@ -120,7 +123,7 @@ def _peaks(power: Floats) -> list[int]:
     return [int(place) for place in inner[np.argsort(-power[inner], kind="stable")][:_CANDIDATES]]
 
 
-def _judged(time_s: Floats, covered: Covered, period: float, tried: float) -> Beat | None:
+def _judged(time_s: Floats, covered: Covered, period: float, tried: float, grain_s: float) -> Beat | None:
     """The beat near this period that the events fit best."""
     phase = float(np.angle(np.exp(2j * np.pi * time_s / period).sum())) / (2 * np.pi) % 1
     first = phase * period
@@ -151,9 +154,10 @@ def _judged(time_s: Floats, covered: Covered, period: float, tried: float) -> Be
     if occupied < max(FEWEST, OCCUPIED * len(beats)):
         return None
     members = _one_each(number, off, share * period)
-    jitter = float(np.sqrt(np.mean(np.square(time_s[members] - first - number[members] * period))))
+    off = time_s[members] - first - number[members] * period
+    jitter = float(np.sqrt(np.mean(np.square(off)) + grain_s**2 / 12))
     away = number[members] - number[members].mean()
-    bound = 1.96 * max(jitter, 1e-9) / float(np.sqrt(np.square(away).sum()))
+    bound = 1.96 * jitter / float(np.sqrt(np.square(away).sum()))
     return Beat(
         "timer",
         period,

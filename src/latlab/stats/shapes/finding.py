@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the series of one metric to its shapes, with their sentences. Whose fault they are is judged later (`blame`)."""
+"""From the series of one metric to its shapes. Whose fault what the level does is, is judged later (`blame`), when the
+other metrics are known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from latlab.stats.bins import Times
+from latlab.stats.anomalies import Anomaly, Blame
 from latlab.stats.late import JOIN_NS, JOIN_PERIODS
 from latlab.stats.shapes import Shape, beats, spikes
 from latlab.stats.shapes.beats import Beat, Covered
+from latlab.stats.shapes.blame import blame_of, by_verdict, most
 from latlab.stats.shapes.levels import Drift, find_drift, least_of
-from latlab.stats.shapes.modes import Modes, find_modes
+from latlab.stats.shapes.modes import find_modes
 from latlab.stats.shapes.ripple import SHORTEST, Ripple, find_fast, find_ripple
 from latlab.stats.shapes.series import Series
 from latlab.stats.shapes.spikes import Events, Spikes
-from latlab.stats.shapes.words import confident, several, time
+from latlab.stats.shapes.telling import Teller
 from latlab.stats.tube import Floats
 
-MOST_MEMBERS = 1_000
 RARE_SETS = (32, 128, 512)
 """So many of the largest exceedances are looked at for a beat, though the tail explains them: together it may not."""
 MOST_BEATS = 3
@@ -40,18 +42,28 @@ class Level:
     least_ns: float
 
 
-def find_shapes(series: Series, metric: str, start_ns: int, over_ns: float | None = None) -> list[Shape]:
-    """All shapes of one metric, in the order in which a person wants them. `start_ns`: when packet 0 was due."""
+def find_shapes(
+    series: Series, metric: str, start_ns: int, over_ns: float | None = None, anomalies: Sequence[Anomaly] = ()
+) -> list[Shape]:
+    """All shapes of one metric, in the order in which a person wants them. `start_ns`: when packet 0 was due.
+    `anomalies` say whose fault each spike was."""
     if not series.total:
         return []
-    teller = _Teller(series, metric, start_ns)
+    teller = Teller(series, metric, start_ns)
     found: list[Shape] = []
     spiky = spikes.find(series, over_ns)
+    slot_ns = series.packets * series.period_ns
+
+    def verdicts(events: Events) -> list[Blame]:
+        return blame_of(events, anomalies, start_ns, series.period_ns, slot_ns)
+
     if spiky is not None and len(spiky.events):
-        found.append(spikes_shape(series, metric, start_ns, spiky))
-    found += [teller.beat(events, beat) for events, beat in _beats(series, spiky)]
+        for verdict, places in by_verdict(verdicts(spiky.events)):
+            found.append(replace(teller.spikes(spiky, spiky.events[places]), verdict=verdict))
+    for events, beat in _beats(series, spiky):
+        found.append(replace(teller.beat(events, beat), verdict=most(verdicts(events[beat.members]))))
     level = level_of(series)
-    found += teller.drift(level)
+    found += teller.drift(level.drift)
     fast = find_fast(series.blocks, series.period_ns / 1e9, SHORTEST * teller.slot_s, level.least_ns)
     if level.ripple is not None:
         found.append(teller.ripple(level.ripple))
@@ -97,7 +109,8 @@ def _line(time_s: Floats, level: Floats) -> Floats:
     if not third:
         return np.zeros(len(level))
     rise = float(np.median(level[-third:]) - np.median(level[:third]))
-    return rise * (time_s - time_s[0]) / float(np.median(time_s[-third:]) - np.median(time_s[:third]))
+    found: Floats = rise * (time_s - time_s[0]) / float(np.median(time_s[-third:]) - np.median(time_s[:third]))
+    return found
 
 
 def _beats(series: Series, spiky: Spikes | None) -> list[tuple[Events, Beat]]:
@@ -111,7 +124,12 @@ def _beats(series: Series, spiky: Spikes | None) -> list[tuple[Events, Beat]]:
     for events in sets:
         left = events[np.sort(np.argsort(-events.excess_ns, kind="stable")[: beats.MOST_EVENTS])]
         while len(found) < MOST_BEATS:
-            beat = beats.find_beat(left.seq * (series.period_ns / 1e9), covered, shortest_s=shortest)
+            beat = beats.find_beat(
+                left.seq.astype(np.float64) * (series.period_ns / 1e9),
+                covered,
+                shortest_s=shortest,
+                grain_s=series.period_ns / 1e9,
+            )
             if beat is None:
                 break
             found.append((left, beat))
@@ -138,139 +156,3 @@ def covered_by(series: Series) -> Covered:
     if first // fold == last // fold:
         there[first // fold] = True
     return Covered(fold * series.packets * series.period_ns / 1e9, there)
-
-
-class _Teller:
-    """Puts what was found of one metric into words."""
-
-    def __init__(self, series: Series, metric: str, start_ns: int) -> None:
-        self.series, self.metric, self.start_ns = series, metric, start_ns
-        self.slot_s = series.packets * series.period_ns / 1e9
-        self.begin = start_ns + int(series.slot[0]) * series.packets * series.period_ns
-        self.end = self.begin + int(series.span_ns)
-
-    def slot_of(self, seq: Times) -> Times:
-        found: Times = np.searchsorted(self.series.slot, seq // self.series.packets)
-        return np.clip(found, 0, len(self.series.slot) - 1)
-
-    def due(self, seq: Times | int) -> int:
-        return self.start_ns + int(seq) * self.series.period_ns
-
-    def beat(self, events: Events, beat: Beat) -> Shape:
-        members = events[beat.members]
-        first = f"{beat.first_s:.2f} s"
-        if beat.kind == "timer":
-            sentence = (
-                f"a spike each {time(beat.period_s * 1e9, 4)} (± {time(beat.bound_s * 1e9, 2)}), the first at {first}: "
-                f"{beat.occupied} of {beat.beats} beats have one, to within {time(beat.width_s * 1e9, 2)}"
-            )
-        else:
-            low, high = (max(0.0, beat.period_s + sign * beat.width_s) for sign in (-1, 1))
-            sentence = (
-                f"spikes come again after {time(low * 1e9)} to {time(high * 1e9)}, {time(beat.period_s * 1e9)} in the "
-                f"middle: {beat.occupied} of {beat.beats} are followed so; they keep no beat"
-            )
-        sentence += f"; {time(float(np.median(members.excess_ns)))} above the usual level in the middle"
-        start = self.start_ns + round(beat.first_s * 1e9)
-        details = {
-            "phase_ns": float(round(beat.first_s * 1e9)), "jitter_ns": float(round(beat.width_s * 1e9)),
-            "beats": float(beat.beats), "occupied": float(beat.occupied), "keeps_phase": float(beat.kind == "timer"),
-            "height_ns": float(np.median(members.excess_ns)),
-        }  # fmt: skip
-        return Shape(
-            "periodic", self.metric, sentence, round(beat.period_s * 1e9), "ns", confident(beat.chance), start,
-            self.due(members.last[-1]), int(members.packets.sum()), named(members), round(beat.bound_s * 1e9, 1),
-            details=details,
-        )  # fmt: skip
-
-    def drift(self, level: Level) -> list[Shape]:
-        found, drift = [], level.drift
-        minutes = self.series.span_ns / 6e10
-        if drift.rise_ns:
-            a_minute = drift.rise_ns / minutes
-            rate = f"{time(abs(a_minute))} a minute" if minutes >= 1 else f"{time(abs(a_minute) / 60)} a second"
-            sentence = f"the level {_rose(drift.rise_ns)} by {time(abs(drift.rise_ns))} from begin to end ({rate})"
-            found.append(self._drift(sentence, drift.rise_ns, drift.bound_ns, drift.sigmas, self.begin, self.end))
-            found[-1] = replace(found[-1], details={"ns_a_minute": round(a_minute, 3)})
-        for change in drift.changes:
-            at = change.at_s
-            sentence = f"the level {_rose(change.size_ns)} by {time(abs(change.size_ns))} at {at:.1f} s, and stayed"
-            when = self.start_ns + round(at * 1e9)
-            found.append(self._drift(sentence, change.size_ns, change.bound_ns, change.sigmas, when, when))
-        return found
-
-    def _drift(self, sentence: str, size: float, bound: float, sigmas: float, start: int, end: int) -> Shape:
-        chance = 2 * float(np.exp(-(min(sigmas, 30) ** 2) / 2)) * 64
-        return Shape("drift", self.metric, sentence, round(size, 1), "ns", confident(chance), start, end,
-                     self.series.total, (), round(bound, 1))  # fmt: skip
-
-    def ripple(self, ripple: Ripple) -> Shape:
-        sentence = (
-            f"the level goes up and down by {time(ripple.height_ns)} with a period of {time(ripple.period_s * 1e9)}"
-        )
-        details = {
-            "period_ns": round(ripple.period_s * 1e9, 1),
-            "period_bound_ns": round(ripple.period_bound_s * 1e9, 1),
-        }
-        if np.isfinite(ripple.top_s):
-            details["phase_ns"] = float(round(ripple.top_s * 1e9))
-            sentence += f", highest at {ripple.top_s:.2f} s for the first time"
-        return Shape(
-            "ripple", self.metric, sentence, round(ripple.height_ns, 1), "ns", confident(ripple.chance), self.begin,
-            self.end, self.series.total, (), round(ripple.bound_ns, 1), details=details,
-        )  # fmt: skip
-
-    def modes(self, modes: Modes) -> Shape:
-        apart = modes.high_ns - modes.low_ns
-        upper = modes.upper_share
-        sentence = (
-            f"{1 - upper:.0%} of the packets took about {time(modes.low_ns)}, {upper:.0%} about {time(modes.high_ns)}, "
-            "and few something between"
-        )
-        details = {"low_ns": round(modes.low_ns), "high_ns": round(modes.high_ns), "valley_ns": round(modes.valley_ns),
-                   "upper_share": round(upper, 4)}  # fmt: skip
-        chance = 100 * float(np.exp(-(min(modes.sigmas, 30) ** 2) / 2))
-        return Shape("two modes", self.metric, sentence, round(apart), "ns", confident(chance), self.begin, self.end,
-                     self.series.total, (), round(modes.bound_ns, 1), details=details)  # fmt: skip
-
-
-def spikes_shape(series: Series, metric: str, start_ns: int, found: Spikes) -> Shape:
-    """One sentence for all of these spikes."""
-    events = found.events
-    worst = int(np.argmax(events.excess_ns))
-    top, usual = float(events.excess_ns[worst]), time(series.usual_ns)
-    at = f"{int(events.seq[worst]) * series.period_ns / 1e9:.2f} s"
-    over = f"over {time(found.over_ns)}" if found.given else f"of {time(float(events.excess_ns.min()))} or more"
-    if len(events) == 1:
-        sentence = f"1 spike, of {time(top)} above the usual {usual}, at {at}"
-    else:
-        mean = series.span_ns / len(events)
-        sentence = (
-            f"{len(events)} spikes {over}, about one in {time(mean)}; the largest is {time(top)} above the usual "
-            f"{usual}, at {at}"
-        )
-    packets = int(events.packets.sum())
-    if packets > len(events):
-        sentence += f"; {several(packets, 'packet')} in all"
-    chance = 0.0
-    if found.tail is not None:
-        from scipy.special import gammainc  # takes most of a second to load
-
-        chance = float(gammainc(len(events), found.tail.expected(float(events.excess_ns.min()))))
-    details = {"spikes": float(len(events)), "threshold_ns": float(round(found.over_ns)),
-               "median_ns": float(round(float(np.median(events.excess_ns))))}  # fmt: skip
-    return Shape(
-        "spikes", metric, sentence, round(top), "ns", confident(chance),
-        start_ns + int(events.first[0]) * series.period_ns, start_ns + int(events.last[-1]) * series.period_ns,
-        packets, named(events), None, details=details,
-    )  # fmt: skip
-
-
-def named(events: Events) -> tuple[int, ...]:
-    """The worst packet of each, of the `MOST_MEMBERS` largest, in order."""
-    chosen = np.argsort(-events.excess_ns, kind="stable")[:MOST_MEMBERS]
-    return tuple(np.sort(events.seq[chosen]).tolist())
-
-
-def _rose(size: float) -> str:
-    return "rose" if size > 0 else "fell"

@@ -2,10 +2,10 @@
 """Drift of the level: a lasting slope, and changes after which the level stays.
 
 The slots' levels are put together to at most `SEGMENTS` segments, by the mean of their middle half again: a burst of
-load in one slot does not move them. What segments differ by anyway is taken from differences over several distances, so that a level
-which wanders by itself is not a drift. Changes are found one after the other, each where it explains most; the slope is
-that of Theil (1950) and Sen (1968), of what is left without them. Which of both tells the run better is decided by a
-penalised sum of squares.
+load in one slot does not move them. What segments differ by anyway is taken from differences over several distances, so
+that a level which wanders by itself is not a drift. Changes are found one after the other, each where it explains most;
+the slope is that of Theil (1950) and Sen (1968), of what is left without them. Which of both tells the run better is
+decided by a penalised sum of squares.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Change:
     """After segment boundary `at_s` the level is higher by `size_ns`."""
 
     at_s: float
+    doubt_s: float
+    """When it was is known to so much: two segments."""
     size_ns: float
     bound_ns: float
     sigmas: float
@@ -118,7 +120,7 @@ def _noise(level: Floats) -> float:
         change = np.diff(level[: whole * size].reshape(whole, size).mean(axis=1))
         middle, high = np.quantile(np.abs(change - np.median(change)), (0.5, 0.9))
         found.append(max(1.4826 * float(middle), float(high) / 1.645) * np.sqrt(size / 2))
-    return max(found)
+    return float(max(found))
 
 
 def _steps_of(time: Floats, level: Floats, sigma: float, *, with_slope: bool) -> tuple[float, list[int], bool]:
@@ -162,7 +164,15 @@ def _sized(time: Floats, level: Floats, steps: list[int], sigma: float, slope: b
         end = steps[number + 1] if number + 1 < len(steps) else len(level)
         size = float(np.median(level[at:end]) - np.median(level[begin:at]))
         error = 1.2533 * sigma * float(np.sqrt(1 / (at - begin) + 1 / (end - at)))
-        found.append(Change(float(time[at] + time[at - 1]) / 2, size, 1.96 * error, abs(size) / error))
+        found.append(
+            Change(
+                float(time[at] + time[at - 1]) / 2,
+                2 * float(time[at] - time[at - 1]),
+                size,
+                1.96 * error,
+                abs(size) / error,
+            )
+        )
     return found
 
 

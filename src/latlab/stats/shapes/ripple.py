@@ -10,6 +10,7 @@ is faster than two slots is looked for in stretches of packets in a row, whose p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -157,7 +158,7 @@ def _local_median(power: Floats, reach: int) -> Floats:
     """Median of those around each, by pieces of `reach`, put between their middles."""
     pieces = max(1, len(power) // reach)
     edges = np.linspace(0, len(power), pieces + 1).astype(int)
-    medians = [float(np.median(power[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    medians = [float(np.median(power[a:b])) for a, b in pairwise(edges.tolist())]
     return np.interp(np.arange(len(power)), (edges[:-1] + edges[1:]) / 2, medians)
 
 

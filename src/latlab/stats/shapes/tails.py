@@ -51,7 +51,7 @@ class Tail:
         often = self.rate / number
         if self.shape < 1e-6:
             return self.above + self.scale * float(np.log(often))
-        return self.above + self.scale / self.shape * (often**self.shape - 1)
+        return self.above + self.scale / self.shape * (float(often**self.shape) - 1)
 
 
 def how_many(total: int) -> int:
