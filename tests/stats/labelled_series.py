@@ -3,7 +3,8 @@
 
 The study: one packet each 1006 us for 15 minutes, 900,000 of them; latencies of 39 to 91 us with a standard deviation
 of 5 to 18 us; tails of 300 to 600 us in all series; spikes of 0.5 to 160 ms each 20 to 25 s, later each 60 s; an
-average that creeps by tens of us; ripples. In half of the series packets are lost, in a quarter there are gaps in the record.
+average that creeps by tens of us; ripples. In half of the series packets are lost, in a quarter there are gaps in the
+record.
 """
 
 from __future__ import annotations

@@ -60,7 +60,11 @@ def find_shapes(
     if spiky is not None and len(spiky.events):
         for verdict, places in by_verdict(verdicts(spiky.events)):
             found.append(replace(teller.spikes(spiky, spiky.events[places]), verdict=verdict))
-    for events, beat in _beats(series, spiky):
+    keeping = _beats(series, spiky)
+    if keeping and not found and spiky is not None:
+        events, beat = keeping[0]
+        found.append(replace(teller.hidden(spiky, events, beat), verdict=most(verdicts(events[beat.members]))))
+    for events, beat in keeping:
         found.append(replace(teller.beat(events, beat), verdict=most(verdicts(events[beat.members]))))
     level = level_of(series)
     found += teller.drift(level.drift)

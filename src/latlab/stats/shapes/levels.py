@@ -87,7 +87,7 @@ def find_drift(time_s: Floats, level_ns: Floats, least_ns: float) -> Drift:
         slope = slope or not steps
     rest = raw - _stepped(len(raw), steps, found)
     tilt = _slope(time, rest) if slope else 0.0
-    length = float(time[-1] - time[0])
+    length = float(time_s[-1] - time_s[0])
     error = sigma / (float(np.std(time)) * np.sqrt(count)) * length
     rise = tilt * length
     sure = abs(rise) > max(least_ns, SIGMAS * error)

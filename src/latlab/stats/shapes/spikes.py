@@ -87,7 +87,9 @@ def find(series: Series, over_ns: float | None = None) -> Spikes | None:
     if tail is None:
         return None
     least = max(_together(largest(series, wanted // 2).excess_ns, tail), float(LEAST_NS))
-    return Spikes(joined(series, series.excess_ns >= least), least, False, tail)
+    # What the tail would not have alone belongs to the spike, even if its top alone makes it one.
+    events = joined(series, series.excess_ns >= min(least, max(tail.level(tails.CHANCE), float(LEAST_NS))))
+    return Spikes(events[events.excess_ns >= least], least, False, tail)
 
 
 def _together(excess: Floats, tail: tails.Tail) -> float:

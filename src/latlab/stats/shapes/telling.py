@@ -68,6 +68,12 @@ class Teller:
             packets, named(events), None, details=details,
         )  # fmt: skip
 
+    def hidden(self, found: Spikes, events: Events, beat: Beat) -> Shape:
+        """Spikes that are no higher than the tail of the others: that they come again and again shows what they are."""
+        told = self.spikes(replace(found, tail=None), events[beat.members])
+        sentence = f"{told.sentence}; the tail of the others reaches as high, but these come again and again"
+        return replace(told, sentence=sentence, confidence=confident(beat.chance))
+
     def beat(self, events: Events, beat: Beat) -> Shape:
         members = events[beat.members]
         first = f"{beat.first_s:.2f} s"
