@@ -20,6 +20,10 @@ from latlab.stats.tube import Floats
 RARE = 65_536
 SAMPLE = 65_536
 MOST_BLOCKS = 12
+HELD = 20
+"""Times the median distance from the median a slot's level is, and it is no level any more: its packets were held."""
+AROUND = 16
+"""Slots on either side of such a one say what its level would have been."""
 PIECE = 65_536
 """Packets that are looked at together: what a cache holds."""
 
@@ -178,18 +182,23 @@ class Collector:
                 alike = sizes == size
                 level[alike] = midmean(values[alike[rows]].reshape(-1, size))
             excess = values - level[rows].astype(np.float32)
+        # All packets of a slot may be held together: it is no measure of how far.
+        held = level > float(np.median(level)) + HELD * max(float(np.median(np.abs(level - np.median(level)))), 1.0)
+        if held.any():
+            usual = np.where(held, np.median(level), level)
+            excess = values - np.repeat(usual, sizes).astype(np.float32)
         chosen = np.flatnonzero(excess > self._limit)
         if self._over_ns is not None:
             chosen = chosen[values_ns[chosen] > self._over_ns]
         found = values_ns[chosen].astype(np.float64)
-        place = np.searchsorted(slots, seq[chosen] // self.packets)
-        return (slots, sizes.astype(np.int64), level + base), (seq[chosen], found - (level[place] + base), found)
+        return (slots, sizes.astype(np.int64), level + base), (seq[chosen], excess[chosen].astype(np.float64), found)
 
     def series(self) -> Series:
         """Of all that was added. Nothing may be added afterwards."""
         self._close()
         slot, count, level = (np.concatenate(column) for column in zip(*(self._slots or [_NO_SLOTS]), strict=True))
-        rare, excess, value = (np.concatenate(column) for column in zip(*(self._rare or [_NO_RARE]), strict=True))
+        rare, _, value = (np.concatenate(column) for column in zip(*(self._rare or [_NO_RARE]), strict=True))
+        excess = value - _usual(level)[np.searchsorted(slot, rare // self.packets)]
         sample, sampled = (np.concatenate(column) for column in zip(*(self._sample or [_NO_SLOTS[:2]]), strict=True))
         blocks = [
             (
@@ -202,3 +211,14 @@ class Collector:
             self.period_ns, self.packets, self.total, slot, count, level, rare, excess, value,
             sample, sampled.astype(np.float64), blocks,
         )  # fmt: skip
+
+
+def _usual(level: Floats) -> Floats:
+    """The levels, but for slots whose packets were held: for those, that of the slots around them."""
+    if not len(level):
+        return level
+    padded = np.pad(level, AROUND, mode="reflect" if len(level) > AROUND else "edge")
+    around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1), axis=1)
+    above = level - around
+    found: Floats = np.where(above > HELD * max(float(np.median(np.abs(above))), 1.0), around, level)
+    return found

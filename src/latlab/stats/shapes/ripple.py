@@ -27,6 +27,9 @@ FAR = 6
 MOST_SLOTS = 1 << 19
 SHORTEST = 4
 """Slots, or packets: a shorter period is not told from others."""
+STEEP, SAFE = -0.5, 2.0
+"""A spectrum that falls by this power of the frequency and more is that of a level that wanders; at its low end it is
+known to so many times only."""
 LINE = 3
 """Times those beside it a fast ripple's power is, at the least."""
 _AROUND = 48
@@ -149,9 +152,26 @@ def _highest(power: Floats, lowest: int, highest: int, oversampled: int) -> tupl
         return None, 1.0
     chosen = power[lowest:highest]
     # The median of an exponential variable is ln 2 of its mean.
-    ratio = chosen * np.log(2) / np.maximum(_local_median(chosen, _AROUND * oversampled), 1e-300)
+    usual = _local_median(chosen, _AROUND * oversampled) / np.log(2)
+    ratio = chosen / np.maximum(np.maximum(usual, _falling(power, lowest, len(chosen), oversampled)), 1e-300)
     place = int(np.argmax(ratio))
     return lowest + place, min(1.0, float(np.exp(-ratio[place])) * (highest - lowest))
+
+
+def _falling(power: Floats, lowest: int, count: int, oversampled: int) -> Floats:
+    """What slow wandering alone has at `count` frequencies from `lowest` on: a power of the frequency, fitted to the
+    lowest ones (Theil & Sen, of logarithms, whose median is 0.367 below that of the mean). Zero
+    beyond them, and where the spectrum does not fall."""
+    places = np.arange(1, 2 * _AROUND) * oversampled
+    places = places[places < min(len(power), lowest + count)]
+    first, second = np.triu_indices(len(places), 4)
+    x, y = np.log(places), np.log(np.maximum(power[places], 1e-300))
+    slope = float(np.median((y[second] - y[first]) / (x[second] - x[first])))
+    found = np.zeros(count)
+    if slope < STEEP:
+        here = np.arange(lowest, min(lowest + count, int(places[-1])))
+        found[: len(here)] = SAFE * np.exp(float(np.median(y - slope * x)) + 0.367 + slope * np.log(here))
+    return found
 
 
 def _local_median(power: Floats, reach: int) -> Floats:

@@ -13,11 +13,12 @@ from latlab.stats.bins import Flags, Times
 from latlab.stats.late import JOIN_NS, JOIN_PERIODS, LEAST_NS
 from latlab.stats.shapes import tails
 from latlab.stats.shapes.series import Series
+from latlab.stats.shapes.tails import Tails
 from latlab.stats.tube import Floats
 
 ENOUGH = 1.2
 """Times the exceedances that a tail is fitted to, before those that follow each other are joined."""
-FALSE = 0.1
+FALSE = 0.2
 """Share of spikes that may be the tail's own, if it is their number that betrays them."""
 
 
@@ -43,12 +44,12 @@ class Events:
 
 @dataclass(frozen=True)
 class Spikes:
-    """`over_ns`: the threshold, above the usual level of the time or, if `given`, above zero. `tail` is None then."""
+    """`over_ns`: the threshold, above the usual level of the time or, if `given`, above zero. `tails` is None then."""
 
     events: Events
     over_ns: float
     given: bool
-    tail: tails.Tail | None
+    tails: Tails | None
 
 
 def joined(series: Series, chosen: Flags) -> Events:
@@ -83,16 +84,17 @@ def find(series: Series, over_ns: float | None = None) -> Spikes | None:
     wanted = tails.how_many(series.total)
     if not wanted:
         return None
-    tail = tails.fit(largest(series, int(ENOUGH * wanted)).excess_ns)
-    if tail is None:
+    fitted = tails.fit(largest(series, int(ENOUGH * wanted)).excess_ns)
+    if fitted is None:
         return None
-    least = max(_together(largest(series, wanted // 2).excess_ns, tail), float(LEAST_NS))
+    tail = fitted.highest
+    least = max(_together(largest(series, wanted // 2).excess_ns, fitted), float(LEAST_NS))
     # What the tail would not have alone belongs to the spike, even if its top alone makes it one.
     events = joined(series, series.excess_ns >= min(least, max(tail.level(tails.CHANCE), float(LEAST_NS))))
-    return Spikes(events[events.excess_ns >= least], least, False, tail)
+    return Spikes(events[events.excess_ns >= least], least, False, fitted)
 
 
-def _together(excess: Floats, tail: tails.Tail) -> float:
+def _together(excess: Floats, fitted: tails.Tails) -> float:
     """The least spike: above what the tail has once in many runs; or above a level that so many more events exceed than
     the tail lets expect that they are none of its own, though each alone might be. Of such levels, the one that stands
     out most (by its likelihood ratio).
@@ -101,8 +103,8 @@ def _together(excess: Floats, tail: tails.Tail) -> float:
 
     ordered = -np.sort(-excess)
     number = np.arange(1, len(ordered) + 1)
-    expected = np.array([max(tail.expected(value), 1e-300) for value in ordered])
-    alone = ordered > tail.level(tails.CHANCE)
+    expected = fitted.expected(ordered)
+    alone = ordered > fitted.highest.level(tails.CHANCE)
     improbable = (gammainc(number, expected) < tails.CHANCE / 20) & (expected <= FALSE * number)
     if not improbable.any():
         return float(ordered[alone].min()) if alone.any() else np.inf

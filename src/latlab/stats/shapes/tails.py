@@ -60,19 +60,39 @@ def how_many(total: int) -> int:
     return wanted if wanted <= total // 4 else 0
 
 
-def fit(largest: Floats) -> Tail | None:
-    """The highest tail that these values allow, which are all those above the smallest of them; None if they are too
-    few, or do not differ."""
+@dataclass(frozen=True)
+class Tails:
+    """`highest`: of all that the exceedances allow, the one that reaches highest. `likely`: those that fit all of them
+    about as well as the best one does."""
+
+    highest: Tail
+    likely: tuple[Tail, ...]
+
+    def expected(self, values: Floats) -> Floats:
+        """How many a likely tail has above each of these values in the whole run, at the most."""
+        reach = np.maximum(values - self.likely[0].above, 0.0)
+        shape = np.array([tail.shape for tail in self.likely])[:, None]
+        scale = np.array([tail.scale for tail in self.likely])[:, None]
+        often = np.exp(-np.log1p(shape * reach[None, :] / scale) / shape).max(axis=0)
+        found: Floats = np.maximum(self.likely[0].rate * often, 1e-300)
+        return found
+
+
+def fit(largest: Floats) -> Tails | None:
+    """The tails that these values allow, which are all those above the smallest of them; None if they are too few, or
+    do not differ."""
     ordered = np.sort(largest)
-    tails = [_fit(ordered[-max(len(ordered) // part, FEWEST_FITTED) :]) for part in PARTS]
-    return max((tail for tail in tails if tail is not None), key=lambda tail: tail.level(CHANCE), default=None)
+    found = [_fit(ordered[-max(len(ordered) // part, FEWEST_FITTED) :]) for part in PARTS]
+    if not found[0]:
+        return None
+    return Tails(max((tail for tails in found for tail in tails), key=lambda tail: tail.level(CHANCE)), tuple(found[0]))
 
 
-def _fit(ordered: Floats) -> Tail | None:
+def _fit(ordered: Floats) -> list[Tail]:
     above, beyond = float(ordered[0]), ordered[1:] - ordered[0]
     seen = beyond[: int(len(beyond) * (1 - CENSORED))]
     if len(seen) < FEWEST_FITTED // 2 or seen[-1] <= 0:
-        return None
+        return []
     censored = len(beyond) - len(seen)
     points = np.quantile(seen, (np.arange(_POINTS) + 0.5) / _POINTS)
     shapes = np.linspace(1e-9, 1.5, 76)
@@ -84,5 +104,4 @@ def _fit(ordered: Floats) -> Tail | None:
     likely = -len(seen) * np.log(scale) - (1 / shape + 1) * total * (len(seen) / _POINTS)
     likely -= censored / shape * np.log1p(shape * float(seen[-1]) / scale)
     good = np.argwhere(likely >= likely.max() - AS_GOOD)
-    tails = [Tail(above, float(len(ordered)), float(shapes[i]), float(scales[j])) for i, j in good]
-    return max(tails, key=lambda tail: tail.level(CHANCE))
+    return [Tail(above, float(len(ordered)), float(shapes[i]), float(scales[j])) for i, j in good]

@@ -56,10 +56,10 @@ class Teller:
         if packets > len(events):
             sentence += f"; {several(packets, 'packet')} in all"
         chance = 0.0
-        if found.tail is not None:
+        if found.tails is not None:
             from scipy.special import gammainc  # takes most of a second to load
 
-            chance = float(gammainc(len(events), found.tail.expected(float(events.excess_ns.min()))))
+            chance = float(gammainc(len(events), found.tails.expected(events.excess_ns.min(keepdims=True))[0]))
         details = {"spikes": float(len(events)), "threshold_ns": float(round(found.over_ns)),
                    "median_ns": float(round(float(np.median(events.excess_ns))))}  # fmt: skip
         return Shape(
@@ -70,7 +70,8 @@ class Teller:
 
     def hidden(self, found: Spikes, events: Events, beat: Beat) -> Shape:
         """Spikes that are no higher than the tail of the others: that they come again and again shows what they are."""
-        told = self.spikes(replace(found, tail=None), events[beat.members])
+        members = events[beat.members]
+        told = self.spikes(replace(found, tails=None, over_ns=float(members.excess_ns.min())), members)
         sentence = f"{told.sentence}; the tail of the others reaches as high, but these come again and again"
         return replace(told, sentence=sentence, confidence=confident(beat.chance))
 
