@@ -24,13 +24,10 @@ from typing import Any
 import numpy as np
 
 from latlab.stats.analysis import analyse
-from latlab.stats.shapes import Shape
 from latlab.stats.shapes.collector import Collector
 from latlab.stats.shapes.finding import find_shapes
-from latlab.stats.shapes.losses import LossCollector
-from latlab.stats.shapes.telling import losses_shape
 from tests.stats.exchanges_maker import make
-from tests.stats.labelled_series import KINDS, NOISES, Labelled, labelled
+from tests.stats.labelled_series import KINDS, NOISES, Labelled, labelled, shapes_of
 from tests.stats.labelled_worlds import TWO_CLOCKS, labelled_world
 
 SPEED_PACKETS = 100_000_000
@@ -70,16 +67,6 @@ class Score:
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
-
-
-def shapes_of(series: Labelled) -> list[Shape]:
-    """As a run's metric is searched, its losses included."""
-    collector, losses = Collector(series.period_ns, series.count), LossCollector()
-    collector.add(series.seq, series.value_ns)
-    losses.add_numbers(series.sent, series.lost)
-    bursts = losses.bursts()
-    found = find_shapes(collector.series(), "up", 0)
-    return found + ([losses_shape(bursts, 0, series.period_ns)] if bursts is not None else [])
 
 
 def judge(score: Score, series: Labelled) -> None:

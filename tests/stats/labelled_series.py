@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from latlab.stats.shapes import Shape
+from latlab.stats.shapes.collector import Collector
+from latlab.stats.shapes.finding import find_shapes
+from latlab.stats.shapes.losses import LossCollector
+from latlab.stats.shapes.telling import losses_shape
+
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -103,6 +109,16 @@ def labelled(number: int, *, count: int = COUNT, kinds: tuple[str, ...] | None =
     name = f"{number} {noise}: {', '.join(sorted(labels)) or 'nothing'}"
     return Labelled(name, seq[there], np.round(value[there]).astype(np.int64), int(recorded.sum()),
                     seq[recorded & lost], frozenset(labels), truth, members, count=count)  # fmt: skip
+
+
+def shapes_of(series: Labelled) -> list[Shape]:
+    """What is found in it, as a run's metric is searched, its losses included."""
+    collector, losses = Collector(series.period_ns, series.count), LossCollector()
+    collector.add(series.seq, series.value_ns)
+    losses.add_numbers(series.sent, series.lost)
+    bursts = losses.bursts()
+    found = find_shapes(collector.series(), "up", 0)
+    return found + ([losses_shape(bursts, 0, series.period_ns)] if bursts is not None else [])
 
 
 def _periodic(rng: np.random.Generator, value: Floats, length: float, truth: dict[str, float]) -> Times:

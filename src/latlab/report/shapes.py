@@ -65,13 +65,15 @@ def _repeats(shape: ShapeRecord, other: ShapeRecord) -> bool:
         return bool(set(shape.members) & set(other.members))
     if shape.kind == "ripple":
         return _near(shape.details.get("period_ns", 0), other.details.get("period_ns", 0))
-    if shape.kind == "drift" and abs(shape.start_ns - other.start_ns) > 0.1 * max(1, other.end_ns - other.start_ns):
-        return abs(shape.start_ns - other.start_ns) <= other.details.get("doubt_ns", 0)
+    if shape.kind == "drift":
+        apart = abs(shape.start_ns - other.start_ns)
+        doubt = other.details.get("doubt_ns", 0.1 * (other.end_ns - other.start_ns))
+        return apart <= doubt and _near(shape.value, other.value, 0.5)
     return _near(shape.value, other.value)
 
 
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= ALIKE * abs(other)
+def _near(one: float, other: float, share: float = ALIKE) -> bool:
+    return abs(one - other) <= share * abs(other)
 
 
 def _apart(shape: ShapeRecord) -> bool:

@@ -44,7 +44,7 @@ class RunShapes:
     ) -> None:  # fmt: skip
         """`over_ns`: a spike is what takes longer; without it, what the tail of the rest does not explain."""
         self._header, self._clocks, self._over_ns = header, clocks, over_ns
-        self._claimed = timescales.get("sender") == CLAIMED
+        self._claimed = timescales.get("sender") == CLAIMED and not clocks.compared
         self._metrics = {m.key(direction): m for m in METRICS if m.name in WHOLE_WAYS and m.clocks_compared(timescales)}
         self._collectors = {key: Collector(header.period_ns, header.count, over_ns=over_ns) for key in self._metrics}
         self._losses = LossCollector()

@@ -17,7 +17,7 @@ from latlab.stats.shapes.tails import Tails
 from latlab.stats.tube import Floats
 
 ENOUGH = 1.2
-"""Times the exceedances that a tail is fitted to, before those that follow each other are joined."""
+"""Times the events that a tail is fitted to, before those that follow each other are joined."""
 FALSE = 0.2
 """Share of spikes that may be the tail's own, if it is their number that betrays them."""
 
@@ -69,12 +69,17 @@ def joined(series: Series, chosen: Flags) -> Events:
 
 
 def largest(series: Series, number: int) -> Events:
-    """Events made of about so many of the largest exceedances."""
+    """About so many of the largest events, or more: each may have many packets."""
     if not len(series.rare):
         return joined(series, np.zeros(0, bool))
-    wanted = min(number, len(series.rare))
-    least = np.partition(series.excess_ns, len(series.rare) - wanted)[len(series.rare) - wanted]
-    return joined(series, series.excess_ns >= least)
+    wanted = number
+    while True:
+        wanted = min(wanted, len(series.rare))
+        least = np.partition(series.excess_ns, len(series.rare) - wanted)[len(series.rare) - wanted]
+        found = joined(series, series.excess_ns >= least)
+        if len(found) >= number / ENOUGH or wanted == len(series.rare):
+            return found
+        wanted = int(1.5 * wanted)
 
 
 def find(series: Series, over_ns: float | None = None) -> Spikes | None:

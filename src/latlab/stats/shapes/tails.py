@@ -62,20 +62,21 @@ def how_many(total: int) -> int:
 
 @dataclass(frozen=True)
 class Tails:
-    """`highest`: of all that the exceedances allow, the one that reaches highest. `likely`: those that fit all of them
-    about as well as the best one does."""
+    """`likely`: those that fit the exceedances, or the largest third of them, about as well as the best one does.
+    `highest`: of these, the one that reaches highest."""
 
     highest: Tail
     likely: tuple[Tail, ...]
 
     def expected(self, values: Floats) -> Floats:
         """How many a likely tail has above each of these values in the whole run, at the most."""
-        reach = np.maximum(values - self.likely[0].above, 0.0)
-        shape = np.array([tail.shape for tail in self.likely])[:, None]
-        scale = np.array([tail.scale for tail in self.likely])[:, None]
-        often = np.exp(-np.log1p(shape * reach[None, :] / scale) / shape).max(axis=0)
-        found: Floats = np.maximum(self.likely[0].rate * often, 1e-300)
-        return found
+        above, rate, shape, scale = (
+            np.array([getattr(tail, name) for tail in self.likely])[:, None]
+            for name in ("above", "rate", "shape", "scale")
+        )
+        reach = np.maximum(values[None, :] - above, 0.0)
+        often: Floats = (rate * np.exp(-np.log1p(shape * reach / scale) / shape)).max(axis=0)
+        return np.maximum(often, 1e-300)
 
 
 def fit(largest: Floats) -> Tails | None:
@@ -85,7 +86,8 @@ def fit(largest: Floats) -> Tails | None:
     found = [_fit(ordered[-max(len(ordered) // part, FEWEST_FITTED) :]) for part in PARTS]
     if not found[0]:
         return None
-    return Tails(max((tail for tails in found for tail in tails), key=lambda tail: tail.level(CHANCE)), tuple(found[0]))
+    likely = tuple(tail for tails in found for tail in tails)
+    return Tails(max(likely, key=lambda tail: tail.level(CHANCE)), likely)
 
 
 def _fit(ordered: Floats) -> list[Tail]:

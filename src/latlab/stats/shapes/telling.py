@@ -122,7 +122,7 @@ class Teller:
     def _drift(self, sentence: str, size: float, bound: float, sigmas: float, start: int, end: int) -> Shape:
         chance = 2 * float(np.exp(-(min(sigmas, 30) ** 2) / 2)) * 64
         return Shape("drift", self.metric, sentence, round(size, 1), "ns", confident(chance), start, end,
-                     self.series.total, (), round(bound, 1))  # fmt: skip
+                     self.series.total, (), round(float(bound), 1))  # fmt: skip
 
     def ripple(self, ripple: Ripple) -> Shape:
         sentence = (
