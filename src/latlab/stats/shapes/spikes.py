@@ -17,7 +17,9 @@ from latlab.stats.shapes.tails import Tails
 from latlab.stats.tube import Floats
 
 ENOUGH = 1.2
-"""Times the events that a tail is fitted to, before those that follow each other are joined."""
+"""Times the exceedances that a tail is fitted to, before those that follow each other are joined."""
+HELD = 5
+"""Packets of one event count as exceedances, at the most."""
 FALSE = 0.2
 """Share of spikes that may be the tail's own, if it is their number that betrays them."""
 
@@ -69,7 +71,8 @@ def joined(series: Series, chosen: Flags) -> Events:
 
 
 def largest(series: Series, number: int) -> Events:
-    """About so many of the largest events, or more: each may have many packets."""
+    """About so many of the largest exceedances as events; a long stall is only some of them, however many packets it
+    held."""
     if not len(series.rare):
         return joined(series, np.zeros(0, bool))
     wanted = number
@@ -77,7 +80,7 @@ def largest(series: Series, number: int) -> Events:
         wanted = min(wanted, len(series.rare))
         least = np.partition(series.excess_ns, len(series.rare) - wanted)[len(series.rare) - wanted]
         found = joined(series, series.excess_ns >= least)
-        if len(found) >= number / ENOUGH or wanted == len(series.rare):
+        if np.minimum(found.packets, HELD).sum() >= number / ENOUGH or wanted == len(series.rare):
             return found
         wanted = int(1.5 * wanted)
 
