@@ -89,7 +89,8 @@ class Collector:
             rng = np.random.default_rng([first, len(seq)])
             chosen = np.unique(rng.integers(0, len(seq), rng.binomial(len(seq), share)))
         blocks = {}
-        for number in range(first // stride, last // stride + 1):
+        gap = (last - first) // stride > len(seq)  # a long one
+        for number in np.unique(seq // stride).tolist() if gap else range(first // stride, last // stride + 1):
             low, high = np.searchsorted(seq, (number * stride, number * stride + BLOCK))
             if high > low:
                 blocks[number] = (seq[low:high].copy(), values_ns[low:high].copy())

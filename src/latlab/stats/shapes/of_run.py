@@ -43,10 +43,11 @@ class RunShapes:
         over_ns: int | None = None,
     ) -> None:  # fmt: skip
         """`over_ns`: a spike is what takes longer; without it, what the tail of the rest does not explain."""
-        self._header, self._clocks, self._over_ns = header, clocks, over_ns
+        self._start_ns, self._period_ns = header.start_ns, max(1, header.period_ns)
+        self._clocks, self._over_ns = clocks, over_ns
         self._claimed = timescales.get("sender") == CLAIMED and not clocks.compared
         self._metrics = {m.key(direction): m for m in METRICS if m.name in WHOLE_WAYS and m.clocks_compared(timescales)}
-        self._collectors = {key: Collector(header.period_ns, header.count, over_ns=over_ns) for key in self._metrics}
+        self._collectors = {key: Collector(self._period_ns, header.count, over_ns=over_ns) for key in self._metrics}
         self._losses = LossCollector()
 
     def look(self, records: Records, offset_ns: Times, suspect: Flags) -> Looked:
@@ -73,7 +74,7 @@ class RunShapes:
     def found(self, anomalies: list[Anomaly]) -> list[Shape]:
         """All shapes, the round trip's first. `anomalies`: what is known of the run's, which says whose fault a spike
         was."""
-        start, period = self._header.start_ns, max(1, self._header.period_ns)
+        start, period = self._start_ns, self._period_ns
         shapes: list[Shape] = []
         for key, collector in self._collectors.items():
             if collector.total:

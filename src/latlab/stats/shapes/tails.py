@@ -83,6 +83,8 @@ def fit(largest: Floats) -> Tails | None:
     """The tails that these values allow, which are all those above the smallest of them; None if they are too few, or
     do not differ."""
     ordered = np.sort(largest)
+    if len(ordered) < FEWEST_FITTED:
+        return None
     found = [_fit(ordered[-max(len(ordered) // part, FEWEST_FITTED) :]) for part in PARTS]
     if not found[0]:
         return None
