@@ -2,11 +2,11 @@
 """Events that come again and again: on a beat (a timer), or each so long after the last (something that runs, sleeps
 and runs again).
 
-A beat's candidates are the highest powers of the Rayleigh test over a range of periods, taken from one FFT of the
-events. Each is judged by its *occupancy*: of the beats that fell into time with samples, how many have an event near
-them, against how many would by chance at the events' rate (binomial), times the number of beats, phases and widths that
-were tried. An occupied beat counts once, so events that come in clumps do not look periodic. The intervals are judged
-alike: how many events have another one within a range of times after them.
+A beat's candidates are the highest powers over a range of periods, four harmonics together (the Z2 test of Buccheri et
+al. 1983), taken from one FFT of the events. Each is judged by its *occupancy*: of the beats that fell into time with
+samples, how many have an event near them, against how many would by chance at the events' rate (binomial), times the
+number of beats, phases and widths that were tried. An occupied beat counts once, so events that come in clumps do not
+look periodic. The intervals are judged alike: how many events have another one within a range of times after them.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ FEWEST = 5
 """Beats, or events."""
 OCCUPIED = 0.6
 """Share of the beats that have an event, at the least: else "each" were no word for it."""
-CHANCE = 1e-4
+CHANCE = 2e-4
 """That events without a period have one; this small, because several sets of events are tried."""
-WIDTHS = (1 / 64, 1 / 32, 1 / 16, 1 / 10)
+WIDTHS = (1 / 256, 1 / 64, 1 / 32, 1 / 16, 1 / 10)
 """Of the period, to either side of a beat."""
 SPREADS = (1 / 32, 1 / 16, 1 / 8, 1 / 6)
 """Of an interval, to either side."""
 MOST_EVENTS = 2_000
 _FINE = 1 << 18
-_CANDIDATES = 12
+_CANDIDATES = 16
+_PHASES = 32
+HARMONICS = 4
+"""A timer's spikes are sharp: their powers at multiples of a rate add up, those of others do not."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,14 @@ def _timer(time_s: Floats, covered: Covered, shortest_s: float, grain_s: float) 
         return None
     counts = np.bincount(((time_s - begin) / span * _FINE).astype(np.int64).clip(0, _FINE - 1), minlength=_FINE)
     power = np.abs(np.fft.rfft(counts, 4 * _FINE)) ** 2 / len(time_s)
+    places = np.arange(int(np.ceil(lowest * 4 * span)), min(int(highest * 4 * span) + 1, len(power) // HARMONICS))
+    if not len(places):
+        return None
+    summed = sum(power[number * places] for number in range(1, HARMONICS + 1))
     rate = np.arange(len(power)) / (4 * span)
-    power[(rate < lowest) | (rate > highest)] = 0
     tried = (highest - lowest) * span
     best: Beat | None = None
-    for place in _peaks(power):
+    for place in places[_peaks(np.asarray(summed))]:
         beat = _judged(time_s, covered, 1 / float(rate[place]), tried, grain_s)
         if beat is not None and (best is None or _better(beat, best)):
             best = beat
@@ -119,38 +125,49 @@ def _better(one: Beat, other: Beat) -> bool:
 
 
 def _peaks(power: Floats) -> list[int]:
-    inner = np.flatnonzero((power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])) + 1
+    padded = np.pad(power, 1)
+    inner = np.flatnonzero((power >= padded[:-2]) & (power > padded[2:]))
     return [int(place) for place in inner[np.argsort(-power[inner], kind="stable")][:_CANDIDATES]]
 
 
 def _judged(time_s: Floats, covered: Covered, period: float, tried: float, grain_s: float) -> Beat | None:
     """The beat near this period that the events fit best."""
-    phase = float(np.angle(np.exp(2j * np.pi * time_s / period).sum())) / (2 * np.pi) % 1
-    first = phase * period
-    near = np.ones(len(time_s), bool)
-    for width in (1 / 4, 1 / 8, 1 / 8, 1 / 8):  # outliers go, then what is left is fitted anew
+    begin, end = covered.edges_s
+    # The candidate's rate is known to what the length of the run can tell: a little to either side.
+    tries = [1 / (1 / period + by / (end - begin)) for by in np.linspace(-1 / 6, 1 / 6, 9)]
+    period, first, _ = max((_fullest(time_s, one) for one in tries), key=lambda found: found[2])
+    before = 0
+    for width in (1 / 8, 1 / 16, 1 / 32, 1 / 64):  # outliers go, then what is left is fitted anew
         number = np.round((time_s - first) / period)
         off = np.abs(time_s - first - number * period)
         near = off <= width * period
-        if len(np.unique(number[near])) < FEWEST:
-            return None
+        met = len(np.unique(number[near]))
+        if met < max(FEWEST, 0.6 * before):
+            if not before:
+                return None
+            break  # the beat is not as sharp as that
+        before = met
         period, first = _line(number[near], time_s[near], off[near])
-    begin, end = covered.edges_s
     beats = np.arange(np.ceil((begin - first) / period), np.floor((end - first) / period) + 1)
     beats = beats[covered.at(first + beats * period)]
     if len(beats) < FEWEST:
         return None
     number = np.round((time_s - first) / period)
     off = np.abs(time_s - first - number * period)
-    best: tuple[float, float, int] | None = None
-    for share in WIDTHS:
-        hit = np.isin(beats, number[off <= share * period])
-        by_chance = -np.expm1(-len(time_s) / covered.seconds * 2 * share * period)
-        chance = _at_least(int(hit.sum()), len(beats), by_chance) * tried * len(WIDTHS) / (2 * share)
-        if best is None or chance < best[0]:
-            best = (chance, share, int(hit.sum()))
-    assert best is not None
-    chance, share, occupied = best
+    rate = len(time_s) / covered.seconds
+    hits = [int(np.isin(beats, number[off <= share * period]).sum()) for share in WIDTHS]
+    chances = [
+        _at_least(hit, len(beats), -np.expm1(-rate * 2 * share * period)) * tried * len(WIDTHS) / (2 * share)
+        for share, hit in zip(WIDTHS, hits, strict=True)
+    ]
+    chance = min(chances)
+    at = chances.index(chance)
+    # What is a little further off than what makes it sure belongs to it, too, unless it is what chance puts there.
+    for wider in range(at + 1, len(WIDTHS)):
+        by_chance = rate * 2 * (WIDTHS[wider] - WIDTHS[at]) * period * len(beats)
+        if hits[wider] - hits[at] > 3 * by_chance:
+            at = wider
+    share, occupied = WIDTHS[at], hits[at]
     if occupied < max(FEWEST, OCCUPIED * len(beats)):
         return None
     members = _one_each(number, off, share * period)
@@ -169,6 +186,14 @@ def _judged(time_s: Floats, covered: Covered, period: float, tried: float, grain
         members,
         min(1.0, chance),
     )
+
+
+def _fullest(time_s: Floats, period: float) -> tuple[float, float, int]:
+    """The period, the time of a beat in the phase that most events have, and how many those are."""
+    counts = np.bincount((time_s / period % 1 * _PHASES).astype(np.int64) % _PHASES, minlength=_PHASES)
+    around = counts + np.roll(counts, 1) + np.roll(counts, -1)
+    fullest = int(np.argmax(around))
+    return period, (fullest + 0.5) / _PHASES * period, int(around[fullest])
 
 
 def _line(number: Floats, time: Floats, off: Floats) -> tuple[float, float]:
