@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, Row, microseconds, paragraph, tables
+from latlab.report.shapes import append_shapes
 from latlab.report.table import bound_of, emulation, instrument_blocks, known, unit
 from latlab.report.tails import tails_block
 from latlab.stats.stamps import METRICS
@@ -24,23 +25,24 @@ MOST_SHOWN = 12
 _QUANTILES = ("p50", "p99", "p99.9", "p99.99")
 
 
-def show_json(run: RunDirectory) -> dict[str, Any]:
+def show_json(run: RunDirectory, spikes_over_ns: int | None = None) -> dict[str, Any]:
     """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`,
     `intervals_ns`), and the run's files."""
     from latlab.report.listing import list_json
 
-    document = with_statistics(run)
+    document = with_statistics(run, spikes_over_ns)
     (row,) = list_json([RunDirectory(run.path, document)])
     values: dict[str, Any] = document.model_dump(mode="json")
     extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns", "intervals_ns")}
     return {**values, "id": run.id, **extra, "files": _files(run)}
 
 
-def show_text(run: RunDirectory) -> Text:
+def show_text(run: RunDirectory, spikes_over_ns: int | None = None) -> Text:
     """The same for a person."""
-    document = with_statistics(run)
+    document = with_statistics(run, spikes_over_ns)
     text = Text()
     _headline(text, run, document)
+    append_shapes(text, document)
     _metrics(text, document)
     _tails(text, document)
     _clocks(text, document)

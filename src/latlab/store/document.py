@@ -140,6 +140,24 @@ class CurveRecord(_Part):
     high_ns: list[int] = []
 
 
+class ShapeRecord(_Part):
+    """One shape that a metric had over the run: see `stats.shapes.Shape`, whose fields these are."""
+
+    kind: str
+    metric: str
+    sentence: str
+    value: float
+    unit: str
+    confidence: float
+    start_ns: int
+    end_ns: int
+    packets: int
+    members: list[int] = []
+    bound: float | None = None
+    verdict: Literal["network", "clock", "sender", "unknown"] = "unknown"
+    details: dict[str, float] = {}
+
+
 class RunDocument(_Part):
     """The content of run.json.
 
@@ -148,6 +166,7 @@ class RunDocument(_Part):
     `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
     packets whose clocks are suspect, if there are any. `curves` are those of `round_trip`, `up` and `down`.
     `anomalies` holds the `MOST_ANOMALIES` largest of each kind, `anomaly_counts` the number of all by verdict.
+    `shapes`: what the graph of a metric would show.
     """
 
     format: int = FORMAT
@@ -175,6 +194,7 @@ class RunDocument(_Part):
     timing: Timing = Field(default_factory=Timing)
     anomalies: list[AnomalyRecord] = []
     anomaly_counts: dict[str, int] = {}
+    shapes: list[ShapeRecord] = []
     instruments: dict[str, InstrumentResult] = {}
     load_achieved: LoadResult | None = None
     evidence: list[Evidence] = []

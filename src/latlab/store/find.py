@@ -12,6 +12,7 @@ from latlab.store.statistics import fill
 
 LATEST = "latest"
 _SHOWN_CANDIDATES = 4
+_SPIKY = ("spikes", "periodic")
 
 
 def find_run(root: Path, name: str) -> RunDirectory:
@@ -42,11 +43,14 @@ def find_run(root: Path, name: str) -> RunDirectory:
     raise StoreError(f"there is no run {name!r} in {root}", hint="`latlab list` shows the runs")
 
 
-def with_statistics(run: RunDirectory) -> RunDocument:
+def with_statistics(run: RunDirectory, spikes_over_ns: int | None = None) -> RunDocument:
     """The run's document; metrics and counts are computed from the samples if the run ended before they were saved.
 
-    Samples that cannot be read become one more reason of the verdict.
+    Samples that cannot be read become one more reason of the verdict. With `spikes_over_ns`, spikes and
+    their beat are looked for anew: a spike is what takes longer. StoreError if there are no samples for that.
     """
+    if spikes_over_ns is not None:
+        return _with_spikes(run, spikes_over_ns)
     if run.document.metrics or run.document.status == "running":
         return run.document
     document = run.document.model_copy()
@@ -56,4 +60,15 @@ def with_statistics(run: RunDirectory) -> RunDocument:
             fill(document, samples)
     except StoreError as error:
         document.verdict = Verdict(value="invalid", reasons=[*document.verdict.reasons, error.message])
+    return document
+
+
+def _with_spikes(run: RunDirectory, over_ns: int) -> RunDocument:
+    samples = run.samples()
+    if samples is None or run.document.status == "running":
+        raise StoreError(f"{run.path} has no samples to look for spikes in", hint="show it without --spikes-over")
+    document, computed = run.document.model_copy(), run.document.model_copy(deep=True)
+    fill(computed, samples, spikes_over_ns=over_ns)
+    spiky = [shape for shape in computed.shapes if shape.kind in _SPIKY]
+    document.shapes = spiky + [shape for shape in document.shapes if shape.kind not in _SPIKY]
     return document
