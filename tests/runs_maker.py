@@ -31,7 +31,7 @@ _TAIL_FREEDOM = 4
 class Network:
     """How packets vary, and how runs do."""
 
-    spread: float = 0.02
+    spread: float = 0.015
     disturbed: float = 0.0
     """Share of runs that are a fifth slower."""
     packets: int = 10_000

@@ -20,7 +20,7 @@ from latlab.stats.comparing import Comparison, Question, bench_key, comparable, 
 from latlab.store.document import RunDocument
 from latlab.store.environment_diff import EnvironmentDifference, environment_diff
 from latlab.store.run_dir import RunDirectory
-from latlab.store.selection import select_runs
+from latlab.store.sides import runs_of
 
 Runs = list[RunDirectory]
 Key = tuple[str, ...]
@@ -53,12 +53,12 @@ class Compared:
 def compare(
     a: str, b: str, runs: Path = Path("runs"), question: Question | None = None, *, without_invalid: bool = False
 ) -> Compared:
-    """Compares what `a` and `b` mean in the folder `runs` (see `store.selection`).
+    """Compares what `a` and `b` mean in the folder `runs` (see `store.sides`).
 
     `without_invalid`: leave out runs that are not to be believed, instead of refusing. Raises what `compare_groups`
     does, and StoreError for runs that cannot be found or read.
     """
-    return compare_runs(select_runs(runs, a), select_runs(runs, b), question, without_invalid=without_invalid)
+    return compare_runs(runs_of(runs, a), runs_of(runs, b), question, without_invalid=without_invalid)
 
 
 def compare_runs(a: Runs, b: Runs, question: Question | None = None, *, without_invalid: bool = False) -> Compared:

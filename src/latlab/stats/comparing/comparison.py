@@ -3,8 +3,8 @@
 
 The rows of a metric, from its smallest value to its largest, are its shift function (Doksum 1974; Wilcox 1995;
 Rousselet, Pernet & Wilcox 2017): by how much each quantile moved. One row, or a few, is the question that was asked:
-the gate, which decides the exit code. All others are looked at besides, and the more one looks at, the more often chance shows
-something; so their noise is that of all of them together (Bonferroni).
+the gate, which decides the exit code. All others are looked at besides, and the more one looks at, the more often
+chance shows something; so their noise is that of all of them together (Bonferroni).
 """
 
 from __future__ import annotations
@@ -276,6 +276,8 @@ def _row(
     why = ""
     if metric == LOST and found.method == "one run a side":
         found, why = replace(found, noise=None), "losses come in bursts: one run a side decides nothing of them"
+    elif quantity in EXTREMES and found.method != "runs":
+        found, why = replace(found, noise=None), "an extreme is one packet: of a single run it says nothing"
     elif quantity in EXTREMES and _packets(a) != _packets(b):
         found, why = replace(found, noise=None), "the sides sent different numbers of packets"
     elif found.noise is None:
