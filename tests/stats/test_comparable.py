@@ -27,7 +27,7 @@ def flow(**values: Any) -> dict[str, Any]:
 
 OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "bench": ({"bench": BENCH.model_copy(update={"name": "rack"})}, "other bench: local against rack"),
-    "nic": ({"bench": BENCH.model_copy(update={"nic": "enp2s0 (igc)"})}, "other NIC: enp1s0 (igb) against enp2s0 (igc)"),
+    "nic": ({"bench": BENCH.model_copy(update={"nic": "eth2 (igc)"})}, "other NIC: enp1s0 (igb) against eth2 (igc)"),
     "cable": ({"bench": BENCH.model_copy(update={"cable": "switch"})}, "other cable: cable against switch"),
     "load": ({"load": "3 udp same"}, "other load: none against 3 udp same"),
     "attachment": ({"attachment": "macvtap"}, "other attachment: tap-bridge against macvtap"),

@@ -111,7 +111,7 @@ def test_runs_that_cannot_be_a_baseline(root: Path, tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="cannot be a baseline"):
         set_baseline(root, "main", runs_of(root, "latest"))
     elsewhere = keep(tmp_path / "elsewhere", run(0, {}))
-    with pytest.raises(UsageError, match="is kept|are kept beside it") as caught:
+    with pytest.raises(UsageError, match="are kept beside it") as caught:
         set_baseline(root, "main", runs_of(root, str(elsewhere)))
     assert str(elsewhere.parent) in caught.value.hint
     assert not (root / FILE_NAME).exists()

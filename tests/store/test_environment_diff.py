@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from latlab.store.document import RunDocument
 from latlab.store.environment_diff import ABSENT, EnvironmentDifference, environment_diff
-from tests.runs_maker import run
+from tests.runs_maker import POINT, run
 
 MACHINE: dict[str, Any] = {
     "kernel": "6.12.94",
@@ -61,10 +61,11 @@ def test_only_what_differs_is_told(tmp_path: Path) -> None:
     other["interfaces"][0]["mtu"] = 9000
     other["qdiscs"] = [{"kind": "taprio", "handle": "100:", "dev": "eth0", "root": True, "options": {"base-time": 0}}]
     a = made(tmp_path, "a", MACHINE, versions={"latlab": "0.1", "kernel of the hypervisor": "6.12.94"},
-             env={"sender": {"sent": 5, "cpu": 2, "scheduler": "SCHED_FIFO 80"}, "guest": {"modules": ["tun", "vhost"]}})  # fmt: skip
+             env={"sender": {"sent": 5, "cpu": 2, "scheduler": "SCHED_FIFO 80"},
+                  "guest": {"modules": ["tun", "vhost"]}})  # fmt: skip
     b = made(tmp_path, "b", other, versions={"latlab": "0.1", "kernel of the hypervisor": "6.12.95"},
              env={"sender": {"sent": 9, "cpu": 3, "scheduler": "SCHED_FIFO 80"}, "guest": {"modules": ["tun"]}},
-             attachment="macvtap", point={"attachment": {"kind": "macvtap"}, "flow": {"direction": "down", "count": 10_000}})  # fmt: skip
+             attachment="macvtap", point=POINT | {"attachment": {"kind": "macvtap"}})  # fmt: skip
     found = environment_diff([a], [b])
     assert [(each.section, each.name, *each.a, *each.b) for each in found] == [
         ("point", "attachment.kind", "tap-bridge", "macvtap"),
@@ -109,8 +110,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+KEYS = ("ifname", "linkinfo", "mtu", "dev", "kind", "root", "parent", "options")
+TABLES = st.lists(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=8), max_size=3) | JSON
 FACTS = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("interfaces", "qdiscs", "sysctls", "command_line", "x"), JSON)
+    {}, optional={"interfaces": TABLES, "qdiscs": TABLES, "sysctls": JSON, "command_line": JSON, "x": JSON}
 )
 
 

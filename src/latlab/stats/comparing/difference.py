@@ -99,9 +99,11 @@ def differ(a: Sequence[Observed], b: Sequence[Observed], chance: float) -> Diffe
     else:
         method = "runs" if min(len(a), len(b)) > 1 else "one run against several"
         ways = [_welch(a, b), _pooled(a, b)] if method == "runs" else [_prediction(a, b)]
+        # A single run is as skewed as runs are: no mean makes it normal, and it needs a wider berth.
+        called = chance if method == "runs" else chance / 2
         margin, noise = (
             max(float(stdtrit(freedom, 1 - missed / 2)) * error for error, freedom in ways)
-            for missed in (INTERVAL_CHANCE, chance)
+            for missed in (INTERVAL_CHANCE, called)
         )
         low, high = step - margin, step + margin
         if method != "runs":
