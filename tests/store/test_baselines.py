@@ -37,10 +37,10 @@ def ids(root: Path, words: str) -> list[str]:
 
 
 def test_a_baseline_is_set_listed_used_and_removed(root: Path) -> None:
-    assert not set_baseline(root, "main", runs_of(root, "*-tap-bridge-*"))
+    assert set_baseline(root, "main", runs_of(root, "*-tap-bridge-*")) == 0
     assert [found.path.name for found in baseline_runs(root, "main")] == read_baselines(root)["main"].runs
     assert ids(root, "baseline:main") == ["1403", "1404", "1405"]
-    assert set_baseline(root, "main", runs_of(root, "latest"))
+    assert set_baseline(root, "main", runs_of(root, "latest")) == 3
     assert ids(root, "baseline:main") == ["1406"]
     remove_baseline(root, "main")
     assert read_baselines(root) == {}

@@ -31,6 +31,8 @@ WHOLE_WAYS = ("round_trip", "up", "down")
 DEFAULT_QUANTILES = ("p99", "p90", "p50")
 """The first that both sides have a number for is the gate's when nobody asked for another."""
 FEW_RUNS = 5
+AS_LONG = 0.02
+"""Extremes of runs are compared that differ by less than this share in their packets."""
 _SHOWN = 3
 
 
@@ -278,7 +280,7 @@ def _row(
         found, why = replace(found, noise=None), "losses come in bursts: one run a side decides nothing of them"
     elif quantity in EXTREMES and found.method != "runs":
         found, why = replace(found, noise=None), "an extreme is one packet: of a single run it says nothing"
-    elif quantity in EXTREMES and _packets(a) != _packets(b):
+    elif quantity in EXTREMES and not _as_long(_packets(a), _packets(b)):
         found, why = replace(found, noise=None), "the sides sent different numbers of packets"
     elif found.noise is None:
         why = "one run a side has no interval for it"
@@ -291,6 +293,11 @@ def _row(
 def _packets(group: Sequence[RunDocument]) -> tuple[int, int]:
     sent = [document.counts.sent for document in group]
     return min(sent), max(sent)
+
+
+def _as_long(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the sides' runs have about as many packets."""
+    return max(one[1], other[1]) * (1 - AS_LONG) <= min(one[0], other[0])
 
 
 def _side(group: Sequence[RunDocument]) -> Side:
