@@ -20,10 +20,12 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from latlab.stats.comparing import Comparison, Question, compare_groups
+from latlab.stats.comparing import Comparison, Observed, Question, compare_groups, differ
+from latlab.stats.comparing.comparison import GATE_CHANCE
 from latlab.store.document import RunDocument
 from tests.runs_maker import Network, Values, latencies, run, summary
 
@@ -37,6 +39,7 @@ NETWORKS = {
     "p99 in stalls": Network(stalls=0.012),
 }
 SIZES = ((10, 10), (5, 5), (3, 3), (17, 3), (19, 1), (1, 1))
+NEEDED = (2, 3, 5, 10, 15, 20, 30, 50)
 SHIFTED_SIZES = SIZES[:2]
 SHIFTS = ("all packets", "tail only")
 
@@ -137,6 +140,20 @@ def _add(score: Score, found: Comparison, true: float) -> None:
         score.covered += difference.low <= true <= difference.high
 
 
+def smallest(runs: int, rng: np.random.Generator, trials: int = 400) -> float:
+    """The difference that so many runs a side find in 95 % of cases, in standard deviations between normal runs."""
+    drawn = rng.normal(1_000, 1, (trials, 2, runs))
+    low, high = 0.0, 100.0
+    while high - low > 0.02:
+        step = (low + high) / 2
+        found = sum(
+            differ([Observed(value) for value in a], [Observed(value + step) for value in b], GATE_CHANCE).beyond_noise
+            for a, b in drawn
+        )
+        low, high = (step, high) if found < 0.95 * trials else (low, step)
+    return high
+
+
 def table(scores: Sequence[Score]) -> str:
     heads = ["network | runs | pairs | p99 called | any row called | interval holds 0"]
     heads += ["network | runs | 5 % slower | pairs | called worse | interval holds the truth"]
@@ -178,8 +195,13 @@ def main() -> None:
         of = truths[name]
         print(f"{name}: p99 {of.p99_ns / 1_000:.1f} us, between runs {of.spread_p99:.1%}, within {of.within_p99:.1%}")
     print(table(scores))
+    needed = {runs: smallest(runs, np.random.default_rng(asked.seed)) for runs in NEEDED}
+    print("\n| runs a side | finds, in standard deviations between runs |\n|---|---|")
+    print("\n".join(f"| {runs} | {found:.2f} |" for runs, found in needed.items()))
     if asked.json:
-        values = {"commit": commit.strip(), "seed": asked.seed, "networks": {n: asdict(of) for n, of in truths.items()}}
+        values: dict[str, Any] = {"commit": commit.strip(), "seed": asked.seed}
+        values["networks"] = {name: asdict(of) for name, of in truths.items()}
+        values["smallest"] = {str(runs): round(found, 2) for runs, found in needed.items()}
         values["scores"] = [asdict(score) for score in scores]
         asked.json.write_text(json.dumps(values, indent=1) + "\n")
 
