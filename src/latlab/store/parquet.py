@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -22,8 +23,11 @@ import numpy as np
 
 from latlab.errors import StoreError
 from latlab.stats.clocks import NOT_COMPARED, Clocks
+from latlab.stats.columns import Columns
 from latlab.stats.records import CLOCK_SUSPECT, RECORD, Records, StreamHeader
+from latlab.stats.side_by_side import ahead
 from latlab.stats.stamps import STAMPS
+from latlab.store.arrow import Column, batches
 from latlab.store.disk import os_errors, store_error, sync_directory
 from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
 
@@ -36,6 +40,11 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # DuckDB never fetches anything from the network
 }
 _STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
+_FIELDS = {"seq": "seq", "flags": "flags", **{stamp.field: stamp.column for stamp in STAMPS}}
+"""Of a record, and the column of each."""
+
+_ENCODING = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2"
+"""Version 2 keeps integers as their differences: a third smaller, and read five times as fast."""
 
 
 def convert(directory: Path, clocks: Clocks = NOT_COMPARED) -> Path:
@@ -80,7 +89,7 @@ def _write(reader: RawReader, clocks: Clocks, parts: Path, destination: Path) ->
             connection.unregister("chunk")
         connection.execute(
             f"COPY (SELECT * FROM read_parquet({_readable(parts)[:-1]}/*.parquet')) TO {_quoted(destination)} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_RECORDS}, "
+            f"({_ENCODING}, ROW_GROUP_SIZE {ROW_GROUP_RECORDS}, "
             f"KV_METADATA {{latlab: {_quoted(header)}}})"
         )
 
@@ -102,9 +111,7 @@ def from_json_lines(lines: Path, path: Path, columns: Mapping[str, str]) -> Path
     read = f"read_json({_readable(lines)}, format = 'newline_delimited', columns = {{{kinds}}})"
     try:
         with os_errors(path, "writing"), _connect(temp_directory=str(path.parent)) as connection:
-            connection.execute(
-                f"COPY (FROM {read} ORDER BY time_ns) TO {_quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)"
-            )
+            connection.execute(f"COPY (FROM {read} ORDER BY time_ns) TO {_quoted(temporary)} ({_ENCODING})")
             _sync(temporary)
             temporary.replace(path)
     except duckdb.Error as error:
@@ -134,23 +141,33 @@ class ParquetReader:
         self.records = int(str(counted[0][0]))
 
     def chunks(self) -> Iterator[Records]:
-        columns = ["seq", "flags", *_STAMP_COLUMNS]
-        selected = f"SELECT {', '.join(columns)} FROM read_parquet({_readable(self.path)}, file_row_number=true)"
+        for columns in self.columns():
+            for piece in columns.pieces(CHUNK_RECORDS):
+                yield piece.records()
+
+    def columns(self) -> Iterator[Columns]:
+        there = [name for name, column in _FIELDS.items() if column not in self._nowhere]
+        selected = ", ".join(_FIELDS[name] for name in there)
+        dtypes = {name: RECORD[name] for name in there}
         try:
             with _connect() as connection:
-                for begin in range(0, self.records, ROW_GROUP_RECORDS):
-                    # file_row_number lets DuckDB skip whole row groups; LIMIT and OFFSET would read them all.
-                    found = connection.execute(
-                        f"{selected} WHERE file_row_number >= {begin} AND file_row_number < {begin + ROW_GROUP_RECORDS}"
-                    ).fetchnumpy()
-                    chunk = np.zeros(len(found["seq"]), RECORD)
-                    chunk["seq"], chunk["flags"] = found["seq"], found["flags"]
-                    for stamp in STAMPS:
-                        chunk[stamp.field] = np.ma.filled(found[stamp.column], 0)
-                    for start in range(0, len(chunk), CHUNK_RECORDS):
-                        yield chunk[start : start + CHUNK_RECORDS]
+                found = connection.sql(f"SELECT {selected} FROM read_parquet({_readable(self.path)})")
+                for batch in ahead(batches(found, dtypes)):
+                    yield from _columns(batch).pieces()
         except duckdb.Error as error:
             raise _translated(error, self.path, "reading") from error
+
+    @cached_property
+    def _nowhere(self) -> set[str]:
+        """Columns that are NULL in each row; to read them takes time."""
+        return {
+            str(name)
+            for name, empty in self._query(
+                "SELECT path_in_schema, bool_and(stats_null_count = num_values) "
+                f"FROM parquet_metadata({_readable(self.path)}) GROUP BY path_in_schema"
+            )
+            if empty
+        }
 
     def _query(self, sql: str) -> list[tuple[object, ...]]:
         try:
@@ -158,6 +175,12 @@ class ParquetReader:
                 return connection.execute(sql).fetchall()
         except duckdb.Error as error:
             raise _translated(error, self.path, "reading") from error
+
+
+def _columns(batch: dict[str, Column]) -> Columns:
+    length = batch["seq"].length
+    nowhere = [name for name in _FIELDS if name not in batch or batch[name].nulls == length]
+    return Columns(length, lambda name: batch[name].values(), nowhere)
 
 
 def _connect(**settings: str) -> duckdb.DuckDBPyConnection:

@@ -15,7 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from latlab.errors import StoreError
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, RECORD, RECORD_BYTES, Records, StreamHeader, parse_header
+from latlab.stats.side_by_side import ahead
 from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
@@ -78,6 +80,10 @@ class Samples(Protocol):
         """All records in their order, in arrays of at most `CHUNK_RECORDS` rows."""
         ...
 
+    def columns(self) -> Iterator[Columns]:
+        """The same, column by column."""
+        ...
+
 
 class RawReader:
     """Reads samples.raw up to its last whole record. Raises StoreError for a file that has no readable header."""
@@ -110,6 +116,9 @@ class RawReader:
                 else:  # a later probe appended fields to its records: those known to us come first
                     rows = np.frombuffer(data, np.uint8).reshape(count, record_bytes)
                     yield np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(count)
+
+    def columns(self) -> Iterator[Columns]:
+        return columns_of(ahead(self.chunks()))
 
 
 def open_samples(directory: Path) -> Samples | None:
