@@ -19,6 +19,7 @@ from latlab.errors import NotComparableError
 from latlab.stats.comparing import Comparison, Question, bench_key, comparable, compare_groups
 from latlab.store.document import RunDocument
 from latlab.store.environment_diff import EnvironmentDifference, environment_diff
+from latlab.store.find import with_intervals
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sides import runs_of
 
@@ -115,7 +116,9 @@ def _label(document: RunDocument) -> str:
 
 
 def _pair(a: Runs, b: Runs, asked: Question) -> Pair:
-    found = compare_groups([run.document for run in a], [run.document for run in b], asked)
+    single = len(a) == len(b) == 1  # only then do intervals within the runs decide
+    one, other = ([with_intervals(run) if single else run.document for run in side] for side in (a, b))
+    found = compare_groups(one, other, asked)
     differing = environment_diff([(run.path, run.document) for run in a], [(run.path, run.document) for run in b])
     notes = (*found.notes, *_confounded(found, differing, asked.under_test))
     return Pair(replace(found, notes=notes), tuple(differing))

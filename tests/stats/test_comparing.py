@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.compare import NETWORKS, RUNS, Truth, shifted
 from latlab.stats.comparing import Difference, Observed, Question, compare_groups, differ
 from latlab.stats.comparing.difference import ASSUMED_SPREAD, TRIMMED
 from tests.runs_maker import latencies, run, summary
+from tests.stats.comparing_trials import NETWORKS, RUNS, Truth, shifted
 
 VALUES = st.integers(-(10**9), 10**9)
 RUN = st.builds(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/compare.md has the results of `benchmarks.compare`. `python -m tests.stats.test_comparing_docs` writes them anew."""
+"""docs/compare.md has the results of the benchmark. `python -m tests.stats.test_comparing_docs` writes them anew."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import NETWORKS, SHIFT, Score, table
 from latlab.stats.comparing.comparable import UNDER_TEST
+from tests.stats.comparing_trials import NETWORKS, SHIFT, Score, table
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "compare.md"
@@ -40,12 +40,12 @@ def _text() -> str:
         for runs, times in found["smallest"].items()
     )
     return f"""
-`python -m benchmarks.compare --seed {found["seed"]}` at commit {found["commit"]}: {scores[0].pairs} pairs for each line,
-each run 10,000 packets of a made-up network (lognormal queue of wandering level, stalls) whose runs differ as a whole by a
-factor with Student's t (4 degrees of freedom). How much real runs differ is taken from
-`benchmarks/results/probe_vs_others.json`: the medians of five rounds over a veth pair had standard deviations of 1.3 and 1.8 %
-with both ends on one busy CPU ("pinned"), of 4.3 to 6.5 % as the scheduler likes ("shared"), on a virtual machine. In
-"disturbed", one run in ten is a fifth slower; in "p99 in stalls", stalls are as frequent as the packets beyond p99.
+`python -m benchmarks.compare --seed {found["seed"]}` at commit {found["commit"]}: {scores[0].pairs} pairs for each
+line, each run 10,000 packets of a made-up network (lognormal queue of wandering level, stalls), whose runs differ as a
+whole by a factor with Student's t (4 degrees of freedom). How much real runs differ is taken from
+`benchmarks/results/probe_vs_others.json`: the medians of five rounds over a veth pair on a virtual machine had standard
+deviations of 1.3 and 1.8 % with both ends on one busy CPU ("pinned"), of 4.3 to 6.5 % as the scheduler likes ("shared").
+In "disturbed", one run in ten is a fifth slower; in "p99 in stalls", stalls are as frequent as the packets beyond p99.
 
 | network | runs differ as a whole by | p99 between runs | p99 within runs |
 |---|---|---|---|
@@ -55,17 +55,18 @@ Runs of the same thing. Any call is wrong; at most 5 % are the aim:
 
 {same}
 
-B is 5 % of the true p99 slower: all its packets, or only the tail above p90, stretched, which makes its runs differ more:
+B is 5 % of the true p99 slower: all its packets, or only the tail above p90, stretched; then its runs differ more, too:
 
 {shifted}
 
-With single runs a side the interval is that within them, and no one should expect it to hold: that is why the noise is assumed
-to be larger.
+With single runs a side the interval is that within them, and it is not expected to hold: that is why a larger noise is
+assumed.
 
 ### What so many runs see
 
-Normal runs, 400 trials: the smallest difference that is found in 95 % of cases, for a standard deviation between runs of 1, 2
-and 5 % of the quantile that is asked for (what that is on your bench, `latlab compare` of two halves of your runs shows).
+Normal runs, 400 trials: the smallest difference that is found in 95 % of cases, for a standard deviation between runs of
+1, 2 and 5 % of the quantile that is asked for. What that is on your bench, a comparison of one half of your runs with
+the other shows.
 
 | runs a side | in standard deviations | 1 % | 2 % | 5 % |
 |---|---|---|---|---|

@@ -8,7 +8,7 @@ several a side   trimmed means of the runs, Welch's interval with winsorized var
                  ones if it is wider. A tenth of the runs is trimmed at either end from ten runs on: one disturbed run
                  then neither moves the mean nor widens the interval, and runs that are all well lose little.
 one against      the one is held against a prediction: it is taken to vary as the others do. It is within the noise,
-several          too, if one of them is as far from their middle: such runs have been seen.
+several          too, if it is about as far from their middle as one of them: such runs have been seen.
 one a side       intervals within the runs, put together by the method of variance estimates recovery (Zou & Donner
                  2008), which needs no symmetry. How runs vary is then not known at all, so the noise is made of
                  `ASSUMED_SPREAD`, and whoever shows the result has to say so.
@@ -37,6 +37,8 @@ TRIMMED = 0.1
 ASSUMED_SPREAD = 0.05
 """Standard deviation between runs of one thing, as a share of the value, where single runs cannot tell it: what the
 medians of five rounds of the probe had on a shared machine (4.3 to 6.5 %, benchmarks/results/probe_vs_others.json)."""
+FURTHER = 1.25
+"""Times as far as the furthest of several, a single run is still one like it."""
 _NORMAL_95 = float(ndtri(1 - INTERVAL_CHANCE / 2))
 
 
@@ -107,7 +109,7 @@ def differ(a: Sequence[Observed], b: Sequence[Observed], chance: float) -> Diffe
         )
         low, high = step - margin, step + margin
         if method != "runs":
-            noise = max(noise, _furthest(a), _furthest(b))
+            noise = max(noise, FURTHER * _furthest(a), FURTHER * _furthest(b))
     if low is None or high is None or noise is None:
         return Difference(middle_a, middle_b, len(a), len(b), None, None, None, bound, method)
     return Difference(middle_a, middle_b, len(a), len(b), low - bound, high + bound, noise + bound, bound, method)
