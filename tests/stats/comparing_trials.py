@@ -3,7 +3,7 @@
 
 The networks are those of `tests.runs_maker`: a lognormal queue whose level wanders, with stalls, and runs that differ
 as a whole. How much they do is taken from `benchmarks/results/probe_vs_others.json`: the medians of five rounds of the
-probe differ by 1.3 to 1.8 % (standard deviation) with both ends on one busy CPU, by 4.3 to 6.5 % as the scheduler likes.
+probe have a standard deviation of 1.3 to 1.8 % with both ends on one busy CPU, of 4.3 to 6.5 % as the scheduler likes.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from latlab.errors import MeasurementError, NotComparableError, UsageError
 from latlab.stats.comparing import Question, comparable, compare_groups
@@ -49,6 +51,29 @@ def test_what_differs_is_refused_unless_it_is_under_test(what: str) -> None:
     (told,) = comparable(a, b, (another,))
     assert told.startswith(reason)
     assert comparable(b, a, (another,)) != []
+
+
+DIFFERENT = st.lists(st.sampled_from(sorted(OTHER)), unique=True, max_size=3)
+ALLOWED = st.lists(st.sampled_from(sorted(UNDER_TEST)), unique=True, max_size=4)
+
+
+@given(DIFFERENT, ALLOWED)
+def test_refused_is_exactly_what_differs_and_is_not_under_test(different: list[str], allowed: list[str]) -> None:
+    values: dict[str, Any] = {}
+    for what in different:
+        for key, value in OTHER[what][0].items():
+            if key == "bench":
+                changed = {name: new for name, new in value if new != getattr(BENCH, name)}
+                value = values.get("bench", BENCH).model_copy(update=changed)
+            elif key == "point":
+                value = values.get("point", POINT) | {
+                    name: new for name, new in value.items() if new != POINT.get(name)
+                }
+            values[key] = value
+    a, b = document(), document(1, **values)
+    expected = len(set(different) - set(allowed or ["attachment"]))
+    assert len(comparable(a, b, tuple(allowed))) == expected
+    assert len(comparable(b, a, tuple(allowed))) == expected
 
 
 def test_attachments_are_there_to_be_compared_but_not_when_the_kernel_is_under_test() -> None:

@@ -44,7 +44,7 @@ def _text() -> str:
 line, each run 10,000 packets of a made-up network (lognormal queue of wandering level, stalls), whose runs differ as a
 whole by a factor with Student's t (4 degrees of freedom). How much real runs differ is taken from
 `benchmarks/results/probe_vs_others.json`: the medians of five rounds over a veth pair on a virtual machine had standard
-deviations of 1.3 and 1.8 % with both ends on one busy CPU ("pinned"), of 4.3 to 6.5 % as the scheduler likes ("shared").
+deviations of 1.3 and 1.8 % with both ends on a busy CPU ("pinned"), of 4.3 to 6.5 % as the scheduler likes ("shared").
 In "disturbed", one run in ten is a fifth slower; in "p99 in stalls", stalls are as frequent as the packets beyond p99.
 
 | network | runs differ as a whole by | p99 between runs | p99 within runs |
@@ -64,9 +64,9 @@ assumed.
 
 ### What so many runs see
 
-Normal runs, 400 trials: the smallest difference that is found in 95 % of cases, for a standard deviation between runs of
-1, 2 and 5 % of the quantile that is asked for. What that is on your bench, a comparison of one half of your runs with
-the other shows.
+Normal runs, 400 trials: the smallest difference that is found in 95 % of cases; for a standard deviation between runs
+of 1, 2 and 5 % of the quantile that is asked for. What that is on your bench, a comparison of one half of your runs
+with the other shows.
 
 | runs a side | in standard deviations | 1 % | 2 % | 5 % |
 |---|---|---|---|---|
