@@ -192,8 +192,9 @@ def _notes(a: Sequence[RunDocument], b: Sequence[RunDocument], rows: Sequence[Ro
     methods = {row.found.method for row in rows if row.found}
     if "one run a side" in methods:
         yield (
-            f"one run a side cannot tell how much runs of the same thing differ: {ASSUMED_SPREAD * 100:.0f} % of the value "
-            f"is assumed as their standard deviation. {FEW_RUNS} runs a side or more would tell"
+            "one run a side cannot tell how much runs of the same thing differ: "
+            f"{ASSUMED_SPREAD * 100:.0f} % of the value is assumed as their standard deviation. "
+            f"{FEW_RUNS} runs a side or more would tell"
         )
     elif "one run against several" in methods:
         yield "the single run is taken to vary as those of the other side do"
