@@ -23,6 +23,8 @@ from latlab.store.find import with_intervals
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sides import runs_of
 
+BENCH_FACTS = {"bench": "name", "nic": "nic", "cable": "cable"}
+"""Words of `UNDER_TEST` -> fields of the bench's facts."""
 Runs = list[RunDirectory]
 Key = tuple[str, ...]
 
@@ -82,7 +84,7 @@ def _believable(side: str, runs: Runs, left_out: list[str]) -> Runs:
 
 def _paired(a: Runs, b: Runs, asked: Question, left_out: list[str]) -> Iterator[tuple[Runs, Runs]]:
     """The two groups, or each point of A with the same point of B."""
-    groups, others = _by_point(a), _by_point(b)
+    groups, others = (_by_point(side, asked.under_test) for side in (a, b))
     if len(groups) == len(others) == 1:
         yield a, b
         return
@@ -98,16 +100,18 @@ def _paired(a: Runs, b: Runs, asked: Question, left_out: list[str]) -> Iterator[
         yield groups[key], others[key]
     for name, side in (("A", groups), ("B", others)):
         left_out += [
-            f"only {name} has {_label(runs[0].document)} ({len(runs)} runs): not compared"
+            f"only {name} has {_label(runs[0].document)} ({len(runs)} run{'s' if len(runs) > 1 else ''}): not compared"
             for key, runs in side.items()
             if key not in both
         ]
 
 
-def _by_point(runs: Runs) -> dict[Key, Runs]:
+def _by_point(runs: Runs, under_test: Sequence[str]) -> dict[Key, Runs]:
+    """By point and bench, without those facts of the bench that are under test."""
     found: dict[Key, Runs] = {}
     for run in runs:
-        found.setdefault((run.document.point_id, *bench_key(run.document.bench)), []).append(run)
+        bench = run.document.bench.model_copy(update={BENCH_FACTS[w]: "" for w in under_test if w in BENCH_FACTS})
+        found.setdefault((run.document.point_id, *bench_key(bench)), []).append(run)
     return found
 
 

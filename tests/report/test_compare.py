@@ -12,10 +12,12 @@ import pytest
 
 from latlab.cli import main
 from latlab.comparison import compare
+from latlab.errors import NotComparableError
 from latlab.report.compare import compare_text, headlines
 from latlab.stats.comparing import Question
 from latlab.stats.summary import MetricResult
 from latlab.store.document import RunDocument, Verdict
+from latlab.store.run_dir import run_paths
 from latlab.verbs.compare import parse_tolerance
 from tests.golden import check_golden
 from tests.runs_maker import BENCH, POINT, Network, latencies, run, summary
@@ -133,13 +135,27 @@ def test_a_baseline_gates(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert err == "latlab: runs has no baseline 'main'\n        latlab baseline set NAME RUN... makes one\n"
 
 
+def test_a_matrix_on_another_nic_is_compared_when_the_nic_is_under_test(root: Path, tmp_path: Path) -> None:
+    for path in run_paths(root)[:8]:
+        text = (path / "run.json").read_text()
+        moved = tmp_path / "other" / path.name.replace("20261120", "20261121")
+        moved.mkdir(parents=True)
+        (moved / "run.json").write_text(text.replace("20261120T", "20261121T").replace("enp1s0 (igb)", "enp2s0 (igc)"))
+    first = ",".join(path.name for path in run_paths(root)[:8])
+    with pytest.raises(NotComparableError, match="no point of A"):
+        compare(first, str(tmp_path / "other"), root)
+    found = compare(first, str(tmp_path / "other"), root, Question(under_test=("nic",)))
+    assert len(found.pairs) == 2
+    assert [(e.section, e.name) for e in found.pairs[0].environment] == [("bench", "nic")]
+
+
 def test_a_matrix_is_compared_point_by_point(root: Path) -> None:
     early = ",".join(f"20261120T14{minute:02}" for minute in range(3, 9))
     late = ",".join(f"20261120T14{minute:02}" for minute in range(9, 15))
     found = compare(f"{early},20261120T1503", late, root)
     assert [pair.comparison.a.label for pair in found.pairs] == ["tap-bridge, no load", "macvtap, no load"]
     assert found.exit_code == 0
-    assert found.left_out == ("only A has vfio, no load (1 runs): not compared",)
+    assert found.left_out == ("only A has vfio, no load (1 run): not compared",)
     alone = compare("20261120T1403,20261120T1405,20261120T1407", "20261120T1409,20261120T1411,20261120T1413", root)
     noise = [pair.comparison.gates[0].found for pair in (found.pairs[0], alone.pairs[0])]
     assert noise[0] is not None
