@@ -32,7 +32,7 @@ def headlines(comparison: Comparison) -> list[str]:
 
 def sentence(comparison: Comparison, row: Compare) -> str:
     """What one row says, in words."""
-    name = "lost packets" if row.metric == LOST else f"{_NAMES.get(row.metric, row.metric)} {row.quantity}"
+    name = "the loss" if row.metric == LOST else f"{_NAMES.get(row.metric, row.metric)} {row.quantity}"
     found = row.found
     runs = f"{_runs(comparison.a)} against {_runs(comparison.b)}"
     if found is None:

@@ -193,7 +193,7 @@ def _notes(a: Sequence[RunDocument], b: Sequence[RunDocument], rows: Sequence[Ro
     if "one run a side" in methods:
         yield (
             "one run a side cannot tell how much runs of the same thing differ: "
-            f"{ASSUMED_SPREAD * 100:.0f} % of the value is assumed as their standard deviation. "
+            f"{ASSUMED_SPREAD * 100:g} % of the value is assumed as their standard deviation. "
             f"{FEW_RUNS} runs a side or more would tell"
         )
     elif "one run against several" in methods:

@@ -34,9 +34,9 @@ INTERVAL_CHANCE = 0.05
 """That an interval misses the true difference: it is a 95 % interval."""
 TRIMMED = 0.1
 """Share of the runs that is left out at either end, rounded down: none of fewer than ten."""
-ASSUMED_SPREAD = 0.05
-"""Standard deviation between runs of one thing, as a share of the value, where single runs cannot tell it: what the
-medians of five rounds of the probe had on a shared machine (4.3 to 6.5 %, benchmarks/results/probe_vs_others.json)."""
+ASSUMED_SPREAD = 0.085
+"""Standard deviation between runs of one thing, as a share of the value, where single runs cannot tell it: the root mean
+square of the probe's nine in benchmarks/results/probe_vs_others.json, from 1.3 % (pinned) to 12.4 % (disturbed)."""
 FURTHER = 1.25
 """Times as far as the furthest of several, a single run is still one like it."""
 _NORMAL_95 = float(ndtri(1 - INTERVAL_CHANCE / 2))
