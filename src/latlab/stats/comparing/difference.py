@@ -35,8 +35,8 @@ INTERVAL_CHANCE = 0.05
 TRIMMED = 0.1
 """Share of the runs that is left out at either end, rounded down: none of fewer than ten."""
 ASSUMED_SPREAD = 0.085
-"""Standard deviation between runs of one thing, as a share of the value, where single runs cannot tell it: the root mean
-square of the probe's nine in benchmarks/results/probe_vs_others.json, from 1.3 % (pinned) to 12.4 % (disturbed)."""
+"""Standard deviation between runs of one thing, as a share of the value, where single runs cannot tell it: the root
+mean square of the probe's nine in benchmarks/results/probe_vs_others.json, of 1.3 % (pinned) to 12.4 % (disturbed)."""
 FURTHER = 1.25
 """Times as far as the furthest of several, a single run is still one like it."""
 _NORMAL_95 = float(ndtri(1 - INTERVAL_CHANCE / 2))
