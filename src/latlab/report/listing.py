@@ -23,7 +23,7 @@ def list_json(runs: Iterable[RunDirectory | BrokenRun]) -> list[dict[str, Any]]:
     """One object for each run, oldest first, with the same keys in all of them; times in ns.
 
     `n`, `quantiles_ns` and `intervals_ns` are the round trip's; `metrics` has round trip, up and down in full. What a
-    run does not have is null. A directory that cannot be read has the status `broken`, and the reason among its reasons.
+    run does not have is null. A directory that cannot be read has the status `broken`, and why among its reasons.
     """
     return [_broken(run) if isinstance(run, BrokenRun) else _readable(run.path, run.document) for run in runs]
 

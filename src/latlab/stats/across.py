@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
 
-from latlab.stats.intervals import interval_ranks
+from latlab.stats.intervals import sure_ranks
 from latlab.stats.summary import QUANTILES, Summary
 
 _MIDDLE = Fraction(1, 2)
@@ -45,7 +45,7 @@ def across(values: Sequence[float]) -> Across:
     if not values:
         raise ValueError("a spread of no runs")
     ordered = sorted(values)
-    (ranks,) = interval_ranks(len(ordered), [_MIDDLE])
+    (ranks,) = sure_ranks(len(ordered), [_MIDDLE])
     low, high = (ordered[ranks[0] - 1], ordered[ranks[1] - 1]) if ranks else (None, None)
     return Across(len(ordered), float(median(ordered)), low, high, ordered[0], ordered[-1])
 
