@@ -3,7 +3,8 @@
 
     LatlabError
     ├── UsageError             exit 3   the command line or a file it names is wrong
-    │   └── ScenarioError               a scenario or bench file: all problems at once, with file:line:column
+    │   ├── ScenarioError               a scenario or bench file: all problems at once, with file:line:column
+    │   └── NotComparableError          runs that must not stand beside each other
     ├── BenchError             exit 4   the bench cannot do what was asked
     │   ├── HostError                   a machine: unreachable, lost, or a program missing on it
     │   │   └── CommandError            a command that ended with a non-zero exit code
@@ -58,6 +59,14 @@ class ScenarioError(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class NotComparableError(UsageError):
+    """Every reason why two runs must not be compared."""
+
+    def __init__(self, reasons: Sequence[str], *, hint: str = "") -> None:
+        self.reasons = list(reasons)
+        super().__init__(f"these runs must not be compared: {'; '.join(self.reasons)}", hint=hint)
 
 
 class BenchError(LatlabError):

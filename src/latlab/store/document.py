@@ -40,7 +40,7 @@ class Verdict(_Part):
 
 
 class BenchFacts(_Part):
-    """What the run was measured on. Runs that differ in kind, name, accelerator or cable never share a table.
+    """What the run was measured on. Runs that differ in kind, name, accelerator, NIC or cable never share a table.
 
     `headline` is the line that the terminal shows for the bench; facts of a kind of bench follow as further fields.
     What an older run did not record is empty.
