@@ -77,7 +77,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     labels = []
     for document in documents:
         load = "no load" if document.load == "none" else document.load
-        labels.append(", ".join([document.attachment, load, *_differing(document, documents)]))
+        labels.append(", ".join([document.attachment, load, *differing(document, documents)]))
     seen: dict[str, int] = {}
     for place, label in enumerate(labels):
         seen[label] = seen.get(label, 0) + 1
@@ -86,7 +86,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     return labels
 
 
-def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
+def differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
     words = []
     for part in ("flow", "nic", "guest"):
         own = _part(document, part)
