@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run directories made up for tests, pages and benchmarks: a whole matrix of attachments and loads, with faults of known
-kind. `python -m tests.runs_maker FOLDER [PACKETS]` makes one to look at.
+"""Run directories made up for tests, pages and benchmarks: a whole matrix of attachments and loads, with faults of
+known kind. `python -m tests.runs_maker FOLDER [PACKETS]` makes one to look at.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from tests.stats.exchanges_maker import Fault, World, make
 KINDS = ("baseline", "user", "tap-bridge", "macvtap", "vfio", "sriov", "ovs", "ovs-afxdp", "ovs-dpdk", "xdp")
 FLOORS_US = (30, 140, 92, 71, 44, 47, 101, 68, 58, 63)
 """Of each way, in the order of `KINDS`."""
-EMULATED = BenchFacts(kind="emulated", name="emulated", headline="1 machine · 2 CPUs · 82576 <-> 82576 · kernel 6.12.95",
-                      accelerator="kvm", nic="eth0 (igb)", cable="82576 <-> 82576")  # fmt: skip
+EMULATED = BenchFacts(kind="emulated", name="emulated", headline="1 machine · kernel 6.12.95", accelerator="kvm",
+                      nic="eth0 (igb)", cable="82576 <-> 82576")  # fmt: skip
 LOADS: tuple[Load | None, ...] = (None, Load(rate_bps=1_000_000), Load(rate_bps=1_000_000, direction="opposite"))
 TWO_CLOCKS: Timescales = {"sender": "peer", "reflector": "guest"}
 CREATED = datetime(2026, 11, 20, 14, 3, 11, tzinfo=UTC)
@@ -47,11 +48,10 @@ def make_run(
     verdict: Verdict | None = None, scenario: str = "attachments", texts: str = "", finish: bool = True,
 ) -> RunDirectory:  # fmt: skip
     """A run whose packets are `world`'s; `texts` goes into every text that a run may have."""
-    kinds = kinds_of(Attachment)
-    options: dict[str, Any] = {"ssh": "root@board"} if attachment == "existing" else {}
+    kinds: dict[str, Any] = kinds_of(Attachment)
     flow = Flow.model_validate({"direction": direction, "period_ns": world.period_ns, "count": world.count})
     point = Point(
-        attachment=kinds[attachment](**options), flow=flow, load=load, guest=Guest(),
+        attachment=kinds[attachment](), flow=flow, load=load, guest=Guest(),
         instruments=(Probe(), Netperf(), Ping()), repeat=repeat,
     )  # fmt: skip
     run = RunDirectory.create(
@@ -124,9 +124,9 @@ def _machines(run: RunDirectory, attachment: str, texts: str) -> None:
         ("peer", ["ip", "netns", "exec", "latlab-peer", "sh", "-c", f"echo '{attachment}' $HOME{texts}"], 1),
         (f"guest{texts}", ["/bin/latlab-probe", "reflect", "--bind", "198.18.77.3:7701"], None),
     ]  # fmt: skip
-    lines = [
-        {"host": host, "argv": argv, "started_ns": 0, "duration_ns": 1, "exit_code": code, "stdout": texts, "stderr": "",
-         "files": {}, "background": code is None}
+    lines: list[dict[str, Any]] = [
+        {"host": host, "argv": argv, "started_ns": 0, "duration_ns": 1, "exit_code": code, "stdout": texts,
+         "stderr": "", "files": {}, "background": code is None}
         for host, argv, code in commands
     ]  # fmt: skip
     run.commands.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -136,21 +136,22 @@ def make_matrix(
     root: Path, packets: int = 20_000, kinds: Sequence[str] = KINDS, loads: Sequence[Load | None] = LOADS
 ) -> list[RunDirectory]:
     """Each attachment beside each load; load makes queues, some runs have faults, one cannot be believed."""
-    runs = []
+    runs: list[RunDirectory] = []
     for place, kind in enumerate(kinds):
         floor = FLOORS_US[KINDS.index(kind)] * 1_000
         for column, load in enumerate(loads):
             queue = (2_000 + floor // 8) * (1, 9, 4)[column % 3]
             world = World(
                 count=packets, floor_ns=(floor, floor + 9_000), queue_ns=(queue, queue), heavy=0.002 * (1 + 2 * column),
-                bursts=column > 0, offset_ns=0 if kind == "baseline" else 1_234_567, skew_ppb=0 if kind == "baseline" else 12_300,
-                drop=1e-4 if column else 0, seed=100 * place + column, faults=FAULTS[(place + 2 * column) % len(FAULTS)],
-                host_ns=4_000,
+                bursts=column > 0, drop=1e-4 if column else 0, seed=100 * place + column, host_ns=4_000,
+                faults=FAULTS[(place + 2 * column) % len(FAULTS)],
             )  # fmt: skip
             shared = kind == "baseline"
             if shared:
-                faults = tuple(fault for fault in world.faults if fault.kind not in ("step", "ramp"))
-                world = World(**{**world.__dict__, "faults": faults})
+                of_network = tuple(fault for fault in world.faults if fault.kind not in ("step", "ramp"))
+                world = replace(world, faults=of_network)
+            else:
+                world = replace(world, offset_ns=1_234_567, skew_ppb=12_300)
             verdict = None
             if kind == "user" and column == 2:
                 verdict = Verdict(value="invalid", reasons=["the load did not run: iperf3 ended with exit code 1"])

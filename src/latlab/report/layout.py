@@ -104,7 +104,7 @@ def _numbers(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def paragraph(text: Text, first: str, body: str, style: str = "") -> None:
     """Append `first` and `body`, folded to the width, further lines indented below the body."""
-    width = WIDTH - len(first)
+    width = max(_NARROWEST_LABEL, WIDTH - len(first))  # a label may be as long as its writer liked
     lines = textwrap.wrap(printable(body), width, break_long_words=False, break_on_hyphens=False) or [""]
     text.append(f"{first}{lines[0]}\n", style)
     for line in lines[1:]:

@@ -41,8 +41,8 @@ def asked_statistic(text: str | None) -> str | None:
 def chosen_runs(names: Sequence[str], root: Path) -> tuple[list[RunDirectory], list[BrokenRun]]:
     """The runs that these names mean, each once, in their order; a folder means all runs in it, no name all of `root`.
 
-    Of a folder, what cannot be read is told apart; a run that was named and cannot be read is a StoreError, as a name is
-    that means none.
+    Of a folder, what cannot be read is told apart; a run that was named and cannot be read is a StoreError, as a name
+    is that means none.
     """
     found: dict[Path, RunDirectory] = {}
     broken: list[BrokenRun] = []

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is drawn of a run, in as few bytes as a level of detail allows.
 
-The file has a limit, whatever the number of runs. At a coarser level neighbouring bins are joined, and keep the smallest
-and the largest of all their values: what was late is there at every level.
+The file has a limit, whatever the number of runs. At a coarser level neighbouring bins are joined, and keep the
+smallest and the largest of all their values: what was late is there at every level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +118,11 @@ def _envelope(times: Any, name: str, low: Times, high: Times) -> None:
 def _curve(way: Drawn, detail: Detail) -> dict[str, Any]:
     curve, thin = way.curve, detail.thin
     known = curve.high_ns != ABSENT
-    codes = (time_codes(curve.values_ns), time_codes(curve.low_ns), time_codes(np.where(known, curve.high_ns, 0), known))
+    codes = (
+        time_codes(curve.values_ns),
+        time_codes(curve.low_ns),
+        time_codes(np.where(known, curve.high_ns, 0), known),
+    )
     return {
         "perDecade": PER_DECADE / thin,
         "points": len(curve.values_ns[::thin]),
@@ -131,5 +134,3 @@ def _density(way: Drawn) -> list[int]:
     """First row, then the samples of each row, the fullest `DENSITY_LEVELS`: the root, so that a tail can be seen."""
     rows: npt.NDArray[np.float64] = np.sqrt(way.heat.sum(axis=0))
     return [way.first_row, *np.ceil(rows / max(1.0, rows.max()) * DENSITY_LEVELS).astype(int).tolist()]
-
-

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from latlab.report.table import by_bench, comparable, differing, emulation, row_labels
 from latlab.store.document import RunDocument
 
+NOT_KNOWN = "not known"
+
 
 @dataclass(frozen=True)
 class Group:
@@ -59,13 +61,14 @@ def why_not_compared(one: RunDocument, other: RunDocument) -> list[str]:
     kinds = emulation(one.bench), emulation(other.bench)
     if kinds[0] != kinds[1]:
         reasons.append(f"{kinds[0] or 'real'} against {kinds[1] or 'real'}")
-    for what, a, b in (
+    facts: tuple[tuple[str, str, str], ...] = (
         ("bench", one.bench.name or one.bench.kind, other.bench.name or other.bench.kind),
         ("cable", one.bench.cable, other.bench.cable),
         ("NIC", one.bench.nic, other.bench.nic),
         ("load", load_words(one.load), load_words(other.load)),
         ("direction of the flow", one.direction, other.direction),
-    ):
+    )
+    for what, a, b in facts:
         if a != b:
-            reasons.append(f"another {what}: {a or 'not known'} and {b or 'not known'}")
+            reasons.append(f"another {what}: {a or NOT_KNOWN} and {b or NOT_KNOWN}")
     return reasons

@@ -14,7 +14,6 @@ from latlab.report.page.measured import Measured
 from latlab.report.page.reduce import WAYS
 from latlab.scenario.units import format_duration
 
-
 WAY_WORDS = {"round_trip": "round trip", "up": "way up", "down": "way down"}
 
 

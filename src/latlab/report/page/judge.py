@@ -69,7 +69,8 @@ def judge(value: Value, lost: int, sent: int, statistic: str, budget_ns: int) ->
 
 def together(judgements: Sequence[Judgement]) -> Judgement:
     """Of the runs of one point: over if one is, within if all are."""
-    for told in ("over", "undecided", "within"):
-        if told in judgements:
-            return "undecided" if told == "within" and "unknown" in judgements else told  # type: ignore[return-value]
-    return "unknown"
+    if "over" in judgements:
+        return "over"
+    if "undecided" in judgements or {"within", "unknown"} <= set(judgements):
+        return "undecided"
+    return "within" if "within" in judgements else "unknown"

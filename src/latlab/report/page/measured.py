@@ -28,7 +28,6 @@ from latlab.store.find import with_statistics
 from latlab.store.run_dir import RunDirectory
 from latlab.store.samples import PARQUET_NAME, Samples
 
-
 PER_DECADE = 48
 """Points of a curve for each tenth of the packets: 336 for 10^7 of them."""
 

@@ -39,7 +39,8 @@ def script_of(run: RunDirectory, most: int) -> str:
     """Every command of the run in its order, the host behind it; "" if there is no log of them."""
     if not run.commands.exists() or most <= 0:
         return ""
-    lines, left_out = [], 0
+    lines: list[str] = []
+    left_out = 0
     for line in _lines(run.commands):
         if len(lines) < most:
             lines.append(line)

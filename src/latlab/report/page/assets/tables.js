@@ -26,7 +26,7 @@ function drawOutliers(into, run, list) {
   }
   const chosen = list.filter(([verdict]) => wanted.has(verdict)), few = onPaper ? 3 * FEW : FEW;
   const most = allShown || few >= chosen.length ? chosen : largest(chosen, few);
-  put(into, filters, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Anomalies" }, el("table", { class: "wide" },
+  put(into, filters, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of anomalies" }, el("table", { class: "wide" },
     el("thead", {}, el("tr", {}, ["at, s", "verdict", "what", "where", "size", "packets", "evidence"].map((name, i) => el("th", { scope: "col", class: i === 0 || i === 5 ? "n" : "" }, name)))),
     el("tbody", {}, most.map((anomaly) => anomalyRow(run, anomaly))))));
   if (most.length < chosen.length) put(into, button("Show all " + chosen.length, { class: "no-print" }, () => { allShown = true; drawOutliers(into, run, list); }));
@@ -57,7 +57,7 @@ panel("published", [], (into) => {
       el("td", {}, entry.whyNot.length ? [el("span", { title: "not comparable" }, "\u2260 "), el("span", { class: "note" }, entry.whyNot.map(number).join(", "))] : "\u2713 comparable"), el("td", { class: "note" }, String.fromCharCode(97 + sources.indexOf(entry.source))));
   };
   put(into, el("p", { class: "note" }, "What the public study of 2022-2023 measured, beside ours of the same attachment, way and load (median of our runs); us. \u2260: not comparable, since something else than the attachment differs, too; the numbers say what."),
-    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Published values" }, el("table", { class: "wide" },
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Published values beside ours" }, el("table", { class: "wide" },
       el("thead", {}, el("tr", {}, el("td", { colspan: 2 }), el("th", { colspan: 4, scope: "colgroup" }, "published"), el("th", { colspan: 5, scope: "colgroup" }, "ours"), el("td", { colspan: 2 })),
         el("tr", {}, ["", "", "min", "avg", "max", "stddev", "min", "avg", "max", "stddev", "", "", "source"].map((name, i) => (name ? el("th", { scope: "col", class: i > 1 && i < 10 ? "n" : "" }, name) : el("td", {}))))),
       el("tbody", {}, data.published.map(row)))),
