@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -106,7 +106,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterator[Watched]:
     """Complaints and requests fail the test that caused them."""
-    scheme = getattr(request, "param", "light")
+    scheme: Literal["light", "dark"] = getattr(request, "param", "light")
     tab = browser.new_page(viewport={"width": 1240, "height": 900}, color_scheme=scheme)
     watched = Watched(tab, file)
     tab.on("request", lambda asked: watched.requests.append(asked.url))
