@@ -27,7 +27,7 @@ from playwright.sync_api import sync_playwright
 from latlab.stats.stamps import ONE_KERNEL, STAMPS
 from latlab.store.run_dir import open_run
 from latlab.store.statistics import fill
-from tests.runs_maker import make_matrix, make_run
+from tests.matrix_maker import make_matrix, make_run
 from tests.samples_maker import HEADER
 from tests.stats.exchanges_maker import World
 

@@ -24,7 +24,7 @@ from latlab.scenario.model import Load
 from latlab.stats.stamps import ONE_KERNEL
 from latlab.store.document import BenchFacts, Verdict
 from latlab.store.run_dir import RunDirectory, open_run
-from tests.runs_maker import make_run
+from tests.matrix_maker import make_run
 from tests.stats.exchanges_maker import Fault, World
 
 CHROMIUM = shutil.which("chromium")

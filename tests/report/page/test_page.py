@@ -28,7 +28,7 @@ from latlab.stats.stamps import ONE_KERNEL
 from latlab.stats.summary import Summary
 from latlab.store.document import BenchFacts, Verdict
 from latlab.store.run_dir import RunDirectory, open_run
-from tests.runs_maker import make_run
+from tests.matrix_maker import make_run
 from tests.stats.exchanges_maker import Fault, World
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028'\"&<!--<script>\x00\ud800"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run directories made up for tests, pages and benchmarks: a whole matrix of attachments and loads, with faults of
-known kind. `python -m tests.runs_maker FOLDER [PACKETS]` makes one to look at.
+known kind. `python -m tests.matrix_maker FOLDER [PACKETS]` makes one to look at.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from latlab.cli import main
-from tests.runs_maker import make_run
+from tests.matrix_maker import make_run
 from tests.stats.exchanges_maker import World
 
 WORLD = World(count=1_200, floor_ns=(60_000, 60_000), queue_ns=(5_000, 5_000))
