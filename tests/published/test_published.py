@@ -24,7 +24,7 @@ MACCHIATOBIN = BenchFacts(kind="boards", name="macchiatobin", nic="enp1s0", cabl
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    with files("latlab.published").joinpath(name).open(encoding="utf-8", newline="") as file:
+    with files("latlab.published").joinpath(name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -75,7 +75,7 @@ def published() -> tuple[PublishedValue, ...]:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with files("latlab.published").joinpath(name).open(encoding="utf-8", newline="") as file:
+    with files("latlab.published").joinpath(name).open(encoding="utf-8") as file:
         yield from csv.DictReader(file)
 
 
