@@ -52,7 +52,7 @@ def test_a_broken_run_of_a_folder_is_told_and_one_that_is_named_is_an_error(root
 
 
 def test_no_runs_are_an_error_that_names_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there are no runs in .*nothing"):
+    with pytest.raises(StoreError, match=r"there are no runs in .*nothing"):
         find_runs(tmp_path / "nothing", [])
     with pytest.raises(StoreError, match="there are no runs in"):
         find_runs(tmp_path / "nothing", [str(tmp_path)])
