@@ -9,9 +9,10 @@ such number yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -156,14 +157,22 @@ def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) 
 
     `offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's.
     """
+    values, sample = metric_of(records, metric, offset_ns)
+    found: Times = values[sample]
+    return found
+
+
+def metric_of(
+    records: Records | Mapping[str, npt.NDArray[Any]], metric: Metric, offset_ns: Times | int = 0
+) -> tuple[Times, npt.NDArray[np.bool_]]:
+    """The same with one value for each record, and which of them are samples: the others' values mean nothing."""
     end, start = records[STAMP[metric.end].field], records[STAMP[metric.start].field]
     sample = (records["flags"] & rec.SENT != 0) & (end != 0) & (start != 0)
     sample &= _due(records["flags"], metric.end) & _due(records["flags"], metric.start)
     values: Times = end - start
     if metric.between_machines:
         values = values - offset_ns if STAMP[metric.end].clock == "reflector" else values + offset_ns
-    found: Times = values[sample]
-    return found
+    return values, sample
 
 
 def _due(flags: npt.NDArray[np.uint32], letter: str) -> npt.NDArray[np.bool_]:

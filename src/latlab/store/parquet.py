@@ -14,7 +14,7 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,10 +25,13 @@ from latlab.stats.clocks import NOT_COMPARED, Clocks
 from latlab.stats.records import CLOCK_SUSPECT, RECORD, Records, StreamHeader
 from latlab.stats.stamps import STAMPS
 from latlab.store.disk import os_errors, store_error, sync_directory
-from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
+from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, Columns, RawReader
 
 ROW_GROUP_RECORDS = 61_440
 """Larger ones take more memory; smaller ones more time, since every query reads the list of all of them."""
+
+COLUMN_RECORDS = 4 * ROW_GROUP_RECORDS
+"""Rows of single columns at a time: 2 MB for each of them."""
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -36,6 +39,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # DuckDB never fetches anything from the network
 }
 _STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
+_COLUMN_OF = {stamp.field: stamp.column for stamp in STAMPS}
 
 
 def convert(directory: Path, clocks: Clocks = NOT_COMPARED) -> Path:
@@ -149,6 +153,26 @@ class ParquetReader:
                         chunk[stamp.field] = np.ma.filled(found[stamp.column], 0)
                     for start in range(0, len(chunk), CHUNK_RECORDS):
                         yield chunk[start : start + CHUNK_RECORDS]
+        except duckdb.Error as error:
+            raise _translated(error, self.path, "reading") from error
+
+    def columns(self, fields: Sequence[str]) -> Iterator[Columns]:
+        there = {str(row[0]) for row in self._query(f"DESCRIBE SELECT * FROM read_parquet({_readable(self.path)})")}
+        clocks = [name for name in ("offset_ns", "error_ns") if name in there]  # older versions did not know them
+        wanted = {field: _COLUMN_OF.get(field, field) for field in fields} | dict(zip(clocks, clocks, strict=True))
+        # Not by its name: `S` and `s` are one to SQL.
+        selected = ", ".join(f"{column} AS c{place}" for place, column in enumerate(wanted.values()))
+        rows = f"SELECT {selected} FROM read_parquet({_readable(self.path)}, file_row_number=true)"
+        try:
+            with _connect() as connection:
+                for begin in range(0, self.records, COLUMN_RECORDS):
+                    end = begin + COLUMN_RECORDS
+                    found = connection.execute(
+                        f"{rows} WHERE file_row_number >= {begin} AND file_row_number < {end}"
+                    ).fetchnumpy()
+                    values = {field: np.ma.filled(found[f"c{place}"], 0) for place, field in enumerate(wanted)}
+                    nothing = np.zeros(len(found["c0"]), np.int64)
+                    yield {"offset_ns": nothing, "error_ns": nothing, **values}
         except duckdb.Error as error:
             raise _translated(error, self.path, "reading") from error
 

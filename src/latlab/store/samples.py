@@ -8,11 +8,12 @@ nothing can be lost there. Afterwards they become samples.parquet (`store.parque
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from latlab.errors import StoreError
 from latlab.stats.records import HEADER_BYTES, RECORD, RECORD_BYTES, Records, StreamHeader, parse_header
@@ -22,6 +23,10 @@ RAW_NAME = "samples.raw"
 PARQUET_NAME = "samples.parquet"
 CHUNK_RECORDS = 20_480
 """3 MB of records: large enough to be fast, small enough to stay small."""
+
+Columns = dict[str, npt.NDArray[Any]]
+"""Some fields of `RECORD` by their names, and `offset_ns` and `error_ns`, 0 where they are not known. All of one
+length; what takes `Records` and looks at these fields alone takes this, too."""
 
 
 class RawWriter:
@@ -78,6 +83,10 @@ class Samples(Protocol):
         """All records in their order, in arrays of at most `CHUNK_RECORDS` rows."""
         ...
 
+    def columns(self, fields: Sequence[str]) -> Iterator[Columns]:
+        """These fields of all records in their order, and what the store knows of the clocks: several times faster."""
+        ...
+
 
 class RawReader:
     """Reads samples.raw up to its last whole record. Raises StoreError for a file that has no readable header."""
@@ -110,6 +119,11 @@ class RawReader:
                 else:  # a later probe appended fields to its records: those known to us come first
                     rows = np.frombuffer(data, np.uint8).reshape(count, record_bytes)
                     yield np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(count)
+
+    def columns(self, fields: Sequence[str]) -> Iterator[Columns]:
+        for chunk in self.chunks():
+            nothing = np.zeros(len(chunk), np.int64)
+            yield {**{field: chunk[field] for field in fields}, "offset_ns": nothing, "error_ns": nothing}
 
 
 def open_samples(directory: Path) -> Samples | None:
