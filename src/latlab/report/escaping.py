@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 
 def _no_block(line: str) -> str:
     """A line that begins no list, heading or other block: "1." is parted by a backslash before its dot."""
-    line = re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", line)
+    line = re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", line)
     return re.sub(r"^(\s*)([-+#=:])", r"\1\\\2", line)
 
 

@@ -13,8 +13,8 @@ from latlab.report.journal import SECTIONS, Told
 from latlab.report.layout import Block, Row
 from latlab.report.notes import append_notes, append_proofs
 from latlab.report.table import emulation
-from latlab.report.weekly import NEW, BenchPart, PublishedPart, Weekly
-from latlab.report.weekly_text import BEFORE, PUBLISHED_COLUMNS, SEVERAL, TITLES, published_cells, reasons
+from latlab.report.weekly import NEW, SEVERAL, BenchPart, PublishedPart, Weekly
+from latlab.report.weekly_text import BEFORE, TITLES
 
 _VERDICTS = {"valid": "valid", "suspect": "⚠ suspect", "invalid": "✗ invalid"}
 
@@ -41,7 +41,7 @@ def weekly_markdown(report: Weekly) -> str:
 
 def _verdicts(report: Weekly) -> str:
     """How many rows may be believed, and whether anything of it is emulated."""
-    counts = Counter(row.verdict for row in report.rows)
+    counts = Counter[str](row.verdict for row in report.rows)
     words = [f"{counts[verdict]} {verdict}" for verdict in _VERDICTS if counts[verdict]]
     benches = {emulation(row.documents[0].bench) for row in report.rows}
     emulated = " and ".join(sorted(benches - {""}))
@@ -92,18 +92,20 @@ def _bench(part: BenchPart) -> list[str]:
     parts.append(_folded("Notes: reasons of ⚠ and ✗, what the load achieved, what was odd", text.plain))
     text = Text()
     append_proofs(text, documents)
-    parts.append(_folded("Which way the packets went", text.plain))
+    count = sum(len(row.documents) for row in part.rows)
+    proof = f"Which way the packets went: {part.proven} of {count} runs prove it"
+    parts.append(_folded(f"{proof}, {len(part.refuted)} were refuted" if part.refuted else proof, text.plain))
     parts.append(_published(part.published))
     return parts
 
 
-def _table(block: Block) -> str:
+def _table(block: Block, *, verdicts: bool = True) -> str:
     if block.message:
         return f"**{plain(block.title)}**: {plain(block.message)}"
     columns = [column for column in block.columns if column]
-    head = ["", *(plain(column) for column in columns), "verdict"]
-    lines = [f"**{plain(block.title)}**", "", _line(head), _line([":--", *("--:" for _ in columns), ":--"])]
-    return "\n".join([*lines, *(_line(_cells(row, columns)) for row in block.rows)])
+    head = ["", *map(plain, columns), *(["verdict"] if verdicts else [])]
+    lines = [f"**{plain(block.title)}**", "", _line(head), _line([":--", *["--:"] * len(columns), ":--"][: len(head)])]
+    return "\n".join([*lines, *(_line(_cells(row, columns)[: len(head)]) for row in block.rows)])
 
 
 def _cells(row: Row, columns: Sequence[str]) -> list[str]:
@@ -125,14 +127,9 @@ def _line(cells: Sequence[str]) -> str:
 def _published(part: PublishedPart) -> str:
     if not part.values:
         return ""
-    columns = PUBLISHED_COLUMNS
-    head = [_line(["", *columns, "comparable"]), _line([":--", *("--:" for _ in columns), ":--"])]
-    rows = [
-        _line([plain(one.value.label), *map(plain, published_cells(one.value)), "yes" if one.comparable else "no"])
-        for one in part.values
-    ]
-    told = [f"- {plain(line)}" for line in reasons(part)]
-    return _details("Published by the study (us, real machines)", "\n".join([*head, *rows, "", *told]))
+    tables = [_table(block, verdicts=False) for block in part.blocks]
+    told = "\n".join(f"- {letter}: {plain(reason)}" for reason, letter in part.letters.items())
+    return _details("Published by the study, on real machines", "\n\n".join([*tables, told]))
 
 
 def _folded(summary: str, content: str) -> str:

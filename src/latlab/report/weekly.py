@@ -35,6 +35,9 @@ from latlab.store.document import RunDocument
 
 COLUMNS = ("min", "avg", "max", "stddev", "p99")
 NEW = "new"
+PUBLISHED_COLUMNS = ("min", "avg", "max", "stddev", "differs by")
+COMPARABLE = "comparable"
+SEVERAL = "of several runs: smallest min, largest max and ±, and the medians of the runs' avg, stddev and p99"
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,44 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class PublishedPart:
-    """Published values that stand beside some rows; `common` are the reasons against comparing any of them."""
+    """Published values that stand beside some rows."""
 
     values: Sequence[Beside] = ()
-    common: Sequence[str] = ()
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """A letter for each reason against comparing any of them, in the order in which they come up."""
+        reasons = dict.fromkeys(reason for one in self.values for reason in one.why_not)
+        return {reason: _letter(number) for number, reason in enumerate(reasons)}
+
+    @property
+    def blocks(self) -> list[Block]:
+        """A table for each way; "differs" has the letters of each value's reasons."""
+        letters = self.letters
+        blocks = []
+        for key, title in TITLES.items():
+            rows = [
+                Row(
+                    one.value.label,
+                    [*_published_times(one.value), " ".join(map(letters.__getitem__, one.why_not)) or COMPARABLE],
+                )
+                for one in self.values
+                if one.value.metric == key
+            ]
+            if rows:
+                way = title.partition(",")[0]
+                blocks.append(Block(f"{way}, published (us, real)", PUBLISHED_COLUMNS, rows))
+        return blocks
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa."""
+    first, last = divmod(number, 26)
+    return (_letter(first - 1) if first else "") + chr(ord("a") + last)
+
+
+def _published_times(value: PublishedValue) -> list[str]:
+    return [microseconds(time) for time in (value.min_ns, value.mean_ns, value.max_ns, value.stddev_ns)]
 
 
 @dataclass(frozen=True)
@@ -63,6 +100,18 @@ class BenchPart:
     """Of the probe's metrics."""
     instruments: Sequence[Block]
     published: PublishedPart
+
+    @property
+    def refuted(self) -> list[RunDocument]:
+        """Whose packets did not go the way that the run claims."""
+        found = [document for row in self.rows for document in row.documents]
+        return [document for document in found if any(not item.ok for item in document.evidence)]
+
+    @property
+    def proven(self) -> int:
+        """How many runs have evidence of their packets' way, and all of it holds."""
+        found = [document for row in self.rows for document in row.documents]
+        return sum(bool(document.evidence) and all(item.ok for item in document.evidence) for document in found)
 
     @property
     def told(self) -> tuple[list[RunDocument], list[str]]:
@@ -136,10 +185,12 @@ def _bench_title(document: RunDocument) -> str:
 def _metric_block(rows: Sequence[WeeklyRow], key: str) -> Block:
     """The table of one metric; one line if it was measured in no run, for the same reason in all of them."""
     title = TITLES[key]
-    finished = [document for row in rows for document in row.documents if document.metrics]
+    finished = [document for row in rows if row.usable for document in row.documents if document.metrics]
     reasons = {reason_of(document, key) for document in finished}
     if len(reasons) == 1 and (reason := reasons.pop()):
         return Block(title, (), (), message=reason)
+    if not finished and key != "round_trip":
+        return Block(title, (), (), message="not measured")
     bounded = any(bound_of(document.metrics.get(key)) for document in finished)
     several = any(len(row.documents) > 1 for row in rows)
     lines = []
@@ -199,9 +250,7 @@ def _published(rows: Sequence[WeeklyRow]) -> PublishedPart:
             for one in beside(document, name):
                 if one.value not in found or len(one.why_not) < len(found[one.value].why_not):
                     found[one.value] = one
-    values = [found[value] for value in published() if value in found]
-    common = [reason for reason in values[0].why_not if all(reason in b.why_not for b in values)] if values else []
-    return PublishedPart(values, common)
+    return PublishedPart([found[value] for value in published() if value in found])
 
 
 def _count(number: int, word: str) -> str:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from latlab.published import PublishedValue
 from latlab.report.journal import SECTIONS, Told
-from latlab.report.layout import Block, Row, microseconds, paragraph, printable, tables
+from latlab.report.layout import paragraph, printable, tables
 from latlab.report.notes import append_notes, append_proofs
-from latlab.report.weekly import BenchPart, PublishedPart, Weekly
+from latlab.report.weekly import SEVERAL, BenchPart, PublishedPart, Weekly
 
 BEFORE = ("topics", "progress", "patches")
 """Sections of the journal that stand before the tables; the others follow them."""
 TITLES = {name: name for name in SECTIONS} | {"questions": "open questions"}
-PUBLISHED_COLUMNS = ("min", "avg", "max", "stddev")
 
 
 def weekly_text(report: Weekly) -> Text:
@@ -81,41 +79,20 @@ def _bench(text: Text, part: BenchPart) -> None:
     if part.instruments:
         text.append("\n").append_text(tables(part.instruments))
     documents, labels = part.told
-    append_proofs(text, documents)
+    append_proofs(text, part.refuted)
     append_notes(text, documents, labels, part.blocks)
+    if part.proven:
+        count = sum(len(row.documents) for row in part.rows)
+        paragraph(text, "   ", f"{part.proven} of {count} runs prove that their packets went the way they claim", "dim")
     if any(len(row.documents) > 1 for row in part.rows):
         paragraph(text, "   ", SEVERAL, "dim")
     _published(text, part.published)
 
 
-SEVERAL = "of several runs: smallest min, largest max and ±, and the medians of the runs' avg, stddev and p99"
-
-
 def _published(text: Text, part: PublishedPart) -> None:
     if not part.values:
         return
-    rows = [Row(one.value.label, published_cells(one.value)) for one in part.values]
-    text.append("\n").append_text(
-        tables([Block("published by the study (us, real machines)", PUBLISHED_COLUMNS, rows)])
-    )
-    for line in reasons(part):
-        paragraph(text, "   ", line, "dim")
-
-
-def reasons(part: PublishedPart) -> list[str]:
-    """Which published values may be compared with the rows beside them; of the others, why not."""
-    lines = []
-    if part.common:
-        lines.append(f"not comparable with ours: {'; '.join(part.common)}")
-    for one in part.values:
-        own = [reason for reason in one.why_not if reason not in part.common]
-        if one.comparable:
-            lines.append(f"{one.value.label}: comparable")
-        elif own:
-            lines.append(f"{one.value.label}: {'' if part.common else 'not comparable: '}{'; '.join(own)}")
-    return lines
-
-
-def published_cells(value: PublishedValue) -> list[str]:
-    """As a table of ours has them; a negative time is a number, too."""
-    return [microseconds(time) for time in (value.min_ns, value.mean_ns, value.max_ns, value.stddev_ns)]
+    text.append("\n").append_text(tables(part.blocks))
+    width = max((len(letter) for letter in part.letters.values()), default=0)
+    for reason, letter in part.letters.items():
+        paragraph(text, f" {letter:>{width}} ", reason, "dim")

@@ -2,19 +2,19 @@
 """Which runs earlier reports had: `reports.txt` beside the runs, a plain file that a person may read and change.
 
     report 1  2026-11-13T09:00:00Z  journal to 2026-11-13
-    20261112T140311Z-tap-bridge-a1b2c3
+      20261112T140311Z-tap-bridge-a1b2c3
     report 2  2026-11-20T09:00:00Z  journal to 2026-11-20
-    20261119T090000Z-user-0a1b2c
+      20261119T090000Z-user-0a1b2c
 
-Below each report stand the runs that no report before it had. Who deletes a report's lines takes it back.
+Indented below each report stand the runs that no report before it had. Who deletes a report's lines takes it back.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from latlab.errors import StoreError, UsageError
@@ -25,7 +25,6 @@ _HEADER = (
     "# Which runs each report had: `latlab report --sent` adds one. Delete a report with its runs to take it back.\n"
 )
 _REPORT = re.compile(r"report (\d{1,9})\s+(\S+?)(?:\s+journal to (\S+))?")
-_RUN = re.compile(r"[\w.+-]+")
 
 
 @dataclass(frozen=True)
@@ -49,29 +48,34 @@ class Since:
     journal_to: date | None = None
 
     def is_new(self, run_id: str, created: datetime) -> bool:
-        return created >= self.moment if self.moment is not None else run_id not in self.runs
+        return created >= self.moment if self.moment is not None else _written(run_id) not in self.runs
+
+
+def _written(run_id: str) -> str:
+    """As it stands in the file: a directory that was renamed may have any name."""
+    return "".join(letter if letter.isprintable() else " " for letter in run_id).strip()
 
 
 def read_reports(root: Path) -> list[Report]:
-    """The reports of a folder of runs, in their order; none without the file. StoreError with the line that is wrong."""
+    """The reports of a folder of runs, in order; none without the file. StoreError with the line that is wrong."""
     path = root / FILE
     if not path.exists():
         return []
     with os_errors(path, "reading"):
         lines = path.read_bytes().decode("utf-8", "replace").splitlines()
     found: list[Report] = []
+    runs: dict[int, list[str]] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        if text.startswith("report "):
+        if line == line.lstrip():
             found.append(_report(text, f"{path}:{number}", found))
-        elif not found or not _RUN.fullmatch(text):
-            raise StoreError(f"{path}:{number}: this is neither a report nor a run's id", hint="delete the line")
+        elif not found:
+            raise StoreError(f"{path}:{number}: a run stands before the first report", hint="delete the line")
         else:
-            last = found[-1]
-            found[-1] = Report(last.number, last.sent, last.journal_to, (*last.runs, text))
-    return found
+            runs.setdefault(found[-1].number, []).append(text)
+    return [replace(report, runs=tuple(runs.get(report.number, ()))) for report in found]
 
 
 def _report(text: str, where: str, before: Sequence[Report]) -> Report:
@@ -94,7 +98,7 @@ def add_report(root: Path, runs: Iterable[str], sent: datetime, journal_to: date
     """Remember that a report with `runs` went out. StoreError when that cannot be written; the old file then stays."""
     before = read_reports(root)
     known = {run for report in before for run in report.runs}
-    fresh = tuple(dict.fromkeys(run for run in runs if run not in known))
+    fresh = tuple(dict.fromkeys(name for run in runs if (name := _written(run)) not in known))
     added = Report(before[-1].number + 1 if before else 1, sent.astimezone(UTC), journal_to, fresh)
     path = root / FILE
     with os_errors(path, "reading"):
@@ -102,7 +106,7 @@ def add_report(root: Path, runs: Iterable[str], sent: datetime, journal_to: date
     if not old.endswith(b"\n"):
         old += b"\n"
     journal = f"  journal to {journal_to.isoformat()}" if journal_to else ""
-    text = f"report {added.number}  {added.sent:%Y-%m-%dT%H:%M:%SZ}{journal}\n" + "".join(f"{run}\n" for run in fresh)
+    text = f"report {added.number}  {added.sent:%Y-%m-%dT%H:%M:%SZ}{journal}\n" + "".join(f"  {run}\n" for run in fresh)
     replace_file(path, old + text.encode())
     return added
 
@@ -116,7 +120,7 @@ def since_of(reports: Sequence[Report], wanted: str | None) -> Since | None:
         if not reports:
             return None
         wanted = str(reports[-1].number)
-    number = re.fullmatch(r"(?:report )?(\d{1,9})", wanted.strip())
+    number = re.fullmatch(r"(?:report )?(\d{1,6})", wanted.strip())
     if number is None:
         return _since_time(wanted)
     if int(number[1]) == 0:
@@ -130,8 +134,6 @@ def since_of(reports: Sequence[Report], wanted: str | None) -> Since | None:
 
 
 def _since_time(text: str) -> Since:
-    from datetime import timedelta
-
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
