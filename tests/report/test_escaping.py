@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -44,6 +44,7 @@ def printable(text: str) -> bool:
 
 @given(ANY)
 @example("1)")
+@example("      code")
 @example("a|b\\|c")
 def test_plain_text_is_literal(text: str) -> None:
     for markdown in (f"- {plain(text)}", f"|a|b|\n|:--|--:|\n| {plain(text)} | x |", f"**{plain('x' + text + 'x')}**"):
@@ -105,6 +106,7 @@ def hostile_report(text: str) -> Weekly:
     return weekly([RunFacts(made, True), RunFacts(other, False)], 2, TODAY, "report 1", told, [text])
 
 
+@settings(max_examples=30)
 @given(ANY.filter(lambda text: bool(text.strip())))
 def test_a_whole_report_of_hostile_names_keeps_its_form(text: str) -> None:
     made = hostile_report(text)

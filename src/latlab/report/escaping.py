@@ -24,19 +24,19 @@ _INLINE = re.compile(
 def plain(text: str) -> str:
     """`text` as literal text on one line."""
     # GitHub makes links of "https://" and "www." by themselves.
-    escaped = _MARKS.sub(r"\\\g<0>", printable(text)).replace("://", r"\://").replace("www.", r"www\.")
+    escaped = _MARKS.sub(r"\\\g<0>", printable(text).strip()).replace("://", r"\://").replace("www.", r"www\.")
     return _no_block(escaped)
 
 
 def _no_block(line: str) -> str:
     """A line that begins no list, heading or other block: "1." is parted by a backslash before its dot."""
-    line = re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", line)
-    return re.sub(r"^(\s*)([-+#=:])", r"\1\\\2", line)
+    line = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
+    return re.sub(r"^([-+#=:])", r"\\\1", line)
 
 
 def inline(text: str) -> str:
     """One line of a journal."""
-    text = printable(text)
+    text = printable(text).strip()
     done, parts = 0, []
     for match in _INLINE.finditer(text):
         parts.append(_text(text[done : match.start()]))
