@@ -3,9 +3,10 @@
 
     LatlabError
     ├── UsageError             exit 3   the command line or a file it names is wrong
-    │   └── FileError                   a file that people write: all problems at once, with file:line:column
-    │       ├── ScenarioError           a scenario or bench file
-    │       └── JournalError            a journal beside the runs
+    │   ├── FileError                   a file that people write: all problems at once, with file:line:column
+    │   │   ├── ScenarioError           a scenario or bench file
+    │   │   └── JournalError            a journal beside the runs
+    │   └── NotComparableError          runs that must not stand beside each other
     ├── BenchError             exit 4   the bench cannot do what was asked
     │   ├── HostError                   a machine: unreachable, lost, or a program missing on it
     │   │   └── CommandError            a command that ended with a non-zero exit code
@@ -67,6 +68,14 @@ class ScenarioError(FileError):
 
 class JournalError(FileError):
     """Of a journal."""
+
+
+class NotComparableError(UsageError):
+    """Every reason why two runs must not be compared."""
+
+    def __init__(self, reasons: Sequence[str], *, hint: str = "") -> None:
+        self.reasons = list(reasons)
+        super().__init__(f"these runs must not be compared: {'; '.join(self.reasons)}", hint=hint)
 
 
 class BenchError(LatlabError):

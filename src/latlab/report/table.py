@@ -14,6 +14,7 @@ from rich.text import Text
 
 from latlab.report.layout import Block, Row, microseconds, printable, tables
 from latlab.report.notes import NOT_KNOWN, append_notes, append_proofs
+from latlab.stats.comparing.comparable import bench_key
 from latlab.stats.summary import MetricResult, NotMeasured, Summary
 from latlab.store.document import BenchFacts, InstrumentResult, RunDocument
 
@@ -57,7 +58,7 @@ def by_bench(documents: Iterable[RunDocument]) -> list[list[RunDocument]]:
 
 def comparable(bench: BenchFacts) -> tuple[str, ...]:
     """Numbers may stand in one table when this is the same for them."""
-    return bench.kind, bench.name, bench.accelerator, bench.cable
+    return bench_key(bench)
 
 
 def emulation(bench: BenchFacts) -> str:
@@ -77,7 +78,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     labels = []
     for document in documents:
         load = "no load" if document.load == "none" else document.load
-        labels.append(", ".join([document.attachment, load, *_differing(document, documents)]))
+        labels.append(", ".join([document.attachment, load, *differing(document, documents)]))
     seen: dict[str, int] = {}
     for place, label in enumerate(labels):
         seen[label] = seen.get(label, 0) + 1
@@ -86,7 +87,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     return labels
 
 
-def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
+def differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
     words = []
     for part in ("flow", "nic", "guest"):
         own = _part(document, part)
