@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which runs stand in one table: those of one bench, one row for each attachment, one column for each load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from latlab.report.table import by_bench, comparable, differing, emulation
+from latlab.store.document import RunDocument
+
+
+@dataclass(frozen=True)
+class Group:
+    """`cells` holds the runs of each row and column by their places in the page's list: repeats of one point."""
+
+    bench: str
+    emulation: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: dict[tuple[int, int], list[int]]
+
+    @property
+    def places(self) -> list[int]:
+        return [place for places in self.cells.values() for place in places]
+
+
+def groups_of(documents: Sequence[RunDocument]) -> list[Group]:
+    """In the order in which benches, rows and columns first appear; "no load" comes first."""
+    place_of = {id(document): place for place, document in enumerate(documents)}
+    groups = []
+    for same in by_bench(documents):
+        labels = [", ".join([document.attachment, *differing(document, same)]) for document in same]
+        rows = list(dict.fromkeys(labels))
+        loads = sorted(dict.fromkeys(document.load for document in same), key=lambda load: load != "none")
+        cells: dict[tuple[int, int], list[int]] = {}
+        for document, label in zip(same, labels, strict=True):
+            cell = rows.index(label), loads.index(document.load)
+            cells.setdefault(cell, []).append(place_of[id(document)])
+        bench = same[0].bench
+        words = " · ".join(dict.fromkeys(filter(None, (*comparable(bench), bench.nic))))
+        groups.append(Group(words, emulation(bench), tuple(rows), tuple(map(load_words, loads)), cells))
+    return groups
+
+
+def load_words(load: str) -> str:
+    return "no load" if load == "none" else load
+
+
+def why_not_compared(one: RunDocument, other: RunDocument) -> list[str]:
+    """Why the difference of two runs' numbers would say nothing of what is to be compared; empty if it does."""
+    reasons = []
+    kinds = emulation(one.bench), emulation(other.bench)
+    if kinds[0] != kinds[1]:
+        reasons.append(f"{kinds[0] or 'real'} against {kinds[1] or 'real'}")
+    for what, a, b in (
+        ("bench", one.bench.name or one.bench.kind, other.bench.name or other.bench.kind),
+        ("cable", one.bench.cable, other.bench.cable),
+        ("NIC", one.bench.nic, other.bench.nic),
+        ("load", load_words(one.load), load_words(other.load)),
+        ("direction of the flow", one.direction, other.direction),
+    ):
+        if a != b:
+            reasons.append(f"another {what}: {a or 'not known'} and {b or 'not known'}")
+    return reasons
