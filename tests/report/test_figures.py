@@ -32,6 +32,9 @@ from tests.report.figure_runs import BOARDS, SHORTEST_NS, kept, lognormal, recor
 KINDS = [kind for kind in _KINDS if kind != "shift"]
 STEADY_NS = 87_000
 LATE_NS = 3_000_000
+LABELS = ("baseline, no load", "tap-bridge, no load", "tap-bridge, 3 udp same (suspect)", "macvtap, no load")
+HOSTILE = "<script>alert(1)</script> $\\frac{1}{0}$ a\x1b[31mb 日本語 &lt;&amp; '\"]]>"
+SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +57,11 @@ def drawn(kind: str, runs: Sequence[RunDirectory], asked: Asked | None = None) -
 def texts(made: Figure, path: Path) -> list[str]:
     """Every text of the figure's SVG."""
     save(made, path)
-    found = ET.fromstring(path.read_text()).iter("{http://www.w3.org/2000/svg}text")
-    return ["".join(text.itertext()) for text in found]
+    return texts_of(path)
+
+
+def texts_of(path: Path) -> list[str]:
+    return ["".join(text.itertext()) for text in ET.fromstring(path.read_text()).iter(SVG_TEXT)]
 
 
 def curve(axes: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
@@ -89,8 +95,7 @@ def test_real_numbers_do_not_say_emulated(kind: str, tmp_path: Path) -> None:
     assert "emulated" not in told
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "ending"), [*((kind, ".svg") for kind in KINDS), ("heat", ".png"), ("ccdf", ".pdf")])
 def test_equal_runs_give_equal_bytes_and_no_date(
     kind: str, ending: str, runs: list[RunDirectory], tmp_path: Path
 ) -> None:
@@ -99,19 +104,13 @@ def test_equal_runs_give_equal_bytes_and_no_date(
     save(drawn(kind, runs), other)
     assert one.read_bytes() == other.read_bytes()
     assert not re.search(rb"<dc:date>|CreationDate|tIME", one.read_bytes())
-    assert {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending] == one.read_bytes()[: len(b"<?xml")][
-        : {".png": 4, ".pdf": 4}.get(ending, 5)
-    ]
+    assert one.read_bytes().startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending])
 
 
 def test_percentiles_show_the_numbers_of_run_json(runs: list[RunDirectory]) -> None:
     made = drawn("percentiles", runs)
     (axes,) = made.axes
-    for run, label in zip(
-        runs,
-        ["baseline, no load", "tap-bridge, no load", "tap-bridge, 3 udp same (suspect)", "macvtap, no load"],
-        strict=True,
-    ):
+    for run, label in zip(runs, LABELS, strict=True):
         tail, values = curve(axes, label)
         found = summary(run)
         for name, nines in (("p90", 1), ("p99", 2)):
@@ -207,7 +206,7 @@ def test_one_late_packet_is_seen_on_white(steady: RunDirectory) -> None:
 
 
 def test_times_that_no_log_axis_can_show_are_told(tmp_path: Path) -> None:
-    made = records(np.full(500, 30_000) - np.arange(500) * 100)
+    made = records(lognormal(500, 1, 8_000), clock_ns=15_000)
     run = kept(tmp_path / "runs", "macvtap", made)
     assert summary(run, "up").min_ns < 0
     told = texts(drawn("histogram", [run], Asked(way="up")), tmp_path / "a.svg")
@@ -277,18 +276,14 @@ def test_too_many_runs_are_refused_with_the_number(runs: list[RunDirectory]) -> 
         drawn("series", runs * 3)
 
 
-@pytest.mark.parametrize(
-    "name", ["<script>alert(1)</script>", "$\\frac{1}{0}$", "a\x1b[31mb", "日本語", "&lt;&amp;", "'\"]]>"]
-)
 @pytest.mark.parametrize("kind", KINDS)
-def test_hostile_names_are_text(kind: str, name: str, tmp_path: Path) -> None:
+def test_hostile_names_are_text(kind: str, tmp_path: Path) -> None:
     run = kept(tmp_path / "runs", "user", records(lognormal(300, 1, 20_000)))
-    run.document.attachment = name
+    run.document.attachment = HOSTILE
     told = texts(drawn(kind, [run]), tmp_path / "a.svg")
-    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    shown = "".join(letter if letter.isprintable() else " " for letter in HOSTILE)
     assert any(shown in text for text in told)
     assert "<script" not in (tmp_path / "a.svg").read_text()
-    save(drawn(kind, [run]), tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("width", "inches"), [("column", 3.5), ("page", 7.16)])
@@ -300,7 +295,7 @@ def test_a_figure_is_as_wide_as_a_column_and_legible(
     assert result.exit_code == 0, result.output
     root = ET.fromstring(out.read_text())
     assert root.attrib["width"] == f"{inches * 72:g}pt"
-    sizes = [float(size) for size in re.findall(r"font: ([\d.]+)px", out.read_text())]
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", out.read_text())]
     assert sizes
     assert min(sizes) >= 5.5
     assert "DejaVu Sans" in out.read_text()
@@ -348,9 +343,7 @@ def test_the_shift_has_the_rows_of_the_comparison(tmp_path: Path) -> None:
     main_arguments = ["figure", "shift", "*-tap-bridge-*", "*-macvtap-*", "-o", str(out), "--runs", str(root)]
     result = CliRunner().invoke(cli, main_arguments)
     assert result.exit_code == 0, result.output
-    told = [
-        "".join(text.itertext()) for text in ET.fromstring(out.read_text()).iter("{http://www.w3.org/2000/svg}text")
-    ]
+    told = texts_of(out)
     assert {"A: tap-bridge, no load", "B: macvtap, no load", "worse", "A/A noise", "p50", "p99"} <= set(told)
     assert any("emulated" in text for text in told)
 

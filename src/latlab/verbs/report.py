@@ -56,7 +56,8 @@ def _form(form: str | None, output: Path | None, as_json: bool) -> str:
         return asked
     if output is None:
         raise UsageError(
-            "report needs to know what to write", hint="-o report.html is the page; --text or --markdown the weekly report"
+            "report needs to know what to write",
+            hint="-o report.html is the page; --text or --markdown the weekly report",
         )
     named = _FORMS.get(output.suffix.lower())
     if named is None:

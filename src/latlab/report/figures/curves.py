@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,11 +42,12 @@ class _Curve:
         summary = line.measured.summary(way)
         assert summary is not None  # what is drawn was measured
         self.label = words(line.label)
-        self.tail: Floats = np.arange(len(found.values_ns)) / found.per_decade
+        # The largest value is the last point: no grid must step over it.
+        self.tail: Floats = np.append(np.arange(len(found.values_ns)) / found.per_decade, np.log10(summary.n))
         self.share: Floats = 10.0**-self.tail
-        self.value = us(found.values_ns)
-        self.low = us(found.low_ns)
-        self.high = np.where(found.high_ns == ABSENT, np.nan, us(found.high_ns))
+        self.value = np.append(us(found.values_ns), summary.max_ns / 1_000)
+        self.low = np.append(us(found.low_ns), np.nan)
+        self.high = np.append(np.where(found.high_ns == ABSENT, np.nan, us(found.high_ns)), np.nan)
         self.bound = summary.bound_ns / 1_000
         self.solid = self.share * summary.n >= MIN_BEYOND
 
@@ -87,7 +89,7 @@ def ccdf(lines: Sequence[Line], asked: Asked) -> Figure:
 
 
 def _height(asked: Asked, lines: Sequence[Line]) -> float:
-    return 2.1 * (asked.width_inches / 3.5) ** 0.5 + 0.13 * len(lines)
+    return 2.1 * math.sqrt(asked.width_inches / 3.5) + 0.13 * len(lines)
 
 
 def _band(fill: object, curve: _Curve, place: int, along: Floats) -> None:

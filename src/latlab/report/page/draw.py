@@ -119,7 +119,11 @@ def _envelope(times: Any, name: str, low: Times, high: Times) -> None:
 def _curve(way: Drawn, detail: Detail) -> dict[str, Any]:
     curve, thin = way.curve, detail.thin
     known = curve.high_ns != ABSENT
-    codes = (time_codes(curve.values_ns), time_codes(curve.low_ns), time_codes(np.where(known, curve.high_ns, 0), known))
+    codes = (
+        time_codes(curve.values_ns),
+        time_codes(curve.low_ns),
+        time_codes(np.where(known, curve.high_ns, 0), known),
+    )
     return {
         "perDecade": PER_DECADE / thin,
         "points": len(curve.values_ns[::thin]),
@@ -131,5 +135,3 @@ def _density(way: Drawn) -> list[int]:
     """First row, then the samples of each row, the fullest `DENSITY_LEVELS`: the root, so that a tail can be seen."""
     rows: npt.NDArray[np.float64] = np.sqrt(way.heat.sum(axis=0))
     return [way.first_row, *np.ceil(rows / rows.max() * DENSITY_LEVELS).astype(int).tolist()]
-
-
