@@ -25,8 +25,10 @@ def weekly_text(report: Weekly) -> Text:
         _section(text, section, report.journal.get(section, ()))
     for part in report.benches:
         _bench(text, part)
+    if report.broken:
+        text.append("\n")
     for reason in report.broken:
-        paragraph(text, "\n ✗ " if reason == report.broken[0] else " ✗ ", reason, "red")
+        paragraph(text, " ✗ ", reason, "red")
     for section in SECTIONS:
         if section not in BEFORE and section != "references":
             _section(text, section, report.journal.get(section, ()))

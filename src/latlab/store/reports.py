@@ -53,7 +53,7 @@ class Since:
 
 def _written(run_id: str) -> str:
     """As it stands in the file: a directory that was renamed may have any name."""
-    return "".join(letter if letter.isprintable() else " " for letter in run_id).strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in run_id).strip()
 
 
 def read_reports(root: Path) -> list[Report]:
@@ -67,7 +67,7 @@ def read_reports(root: Path) -> list[Report]:
     runs: dict[int, list[str]] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if not text or text.startswith("#"):
+        if not text or line.startswith("#"):
             continue
         if line == line.lstrip():
             found.append(_report(text, f"{path}:{number}", found))
