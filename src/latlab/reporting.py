@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from latlab.errors import StoreError
@@ -22,6 +22,8 @@ from latlab.store.reports import Report, add_report, read_reports, since_of
 from latlab.store.run_dir import BrokenRun, RunDirectory
 
 JOURNAL = "journal.md"
+AHEAD = timedelta(days=7)
+"""A journal may be written for next week's report; a date beyond is a slip, and must not hide all that comes before."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,10 @@ class Prepared:
     journal: Journal
 
     def sent(self) -> Report:
-        return add_report(self.root, self.runs, self.now, self.journal.last_date or self.weekly.today)
+        """StoreError when it cannot be written down."""
+        today = self.weekly.today
+        dates = [item.on for item in self.journal.items if item.on is not None and item.on <= today + AHEAD]
+        return add_report(self.root, self.runs, self.now, max(dates, default=today))
 
 
 def prepare(

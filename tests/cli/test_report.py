@@ -136,3 +136,11 @@ def test_no_runs_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     code, _, err = latlab(capsys, "report", "--text", "--runs", tmp_path)
     assert code == 3
     assert "there are no runs in" in err
+
+
+def test_a_date_far_ahead_hides_nothing_from_the_next_report(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "journal.md").write_text("## 2099-11-19\n### Progress\n- a slip\n")
+    latlab(capsys, "report", "--text", "--runs", root, "--sent")
+    assert "journal to 2099" not in (root / "reports.txt").read_text()
+    _, later, _ = latlab(capsys, "report", "--text", "--runs", root)
+    assert "   - a slip\n" in later

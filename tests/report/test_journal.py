@@ -100,7 +100,6 @@ def test_a_journal_of_every_kind_of_line() -> None:
         (SECOND, "references", "", "[1] https://example.org/report\n\n```\n# not a heading\n```", 42),
     ]
     assert (journal.items[11].starts, journal.items[11].ends) == (date(2026, 12, 24), date(2026, 12, 31))
-    assert journal.last_date == SECOND
 
 
 def test_the_first_report_has_all_and_of_each_patch_its_last_state() -> None:

@@ -83,10 +83,6 @@ class Item:
 class Journal:
     items: tuple[Item, ...] = ()
 
-    @property
-    def last_date(self) -> date | None:
-        return max((item.on for item in self.items if item.on is not None), default=None)
-
 
 @dataclass(frozen=True)
 class Told:
