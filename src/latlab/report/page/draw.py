@@ -71,7 +71,7 @@ def drawing(measured: Measured, detail: Detail) -> dict[str, Any]:
         ways[key] = _curve(way, detail) | {"density": _density(way)}
         _envelope(times, key, joined(way.low_ns, join, "min"), joined(way.high_ns, join, "max"))
         heat = _joined_rows(joined(way.heat, join, "sum"), detail.rows, way.first_row)
-        ways[key] |= {"row": way.first_row // detail.rows, "rows": heat.shape[1]}
+        ways[key] |= {"row": way.first_row // detail.rows, "rows": heat.shape[1], "below": way.below}
         parts.append((f"{key} heat", heat.size, 1, count_levels(heat).tobytes()))
     counts("lost", course.lost)
     counts("suspect", course.suspect)
@@ -119,11 +119,7 @@ def _envelope(times: Any, name: str, low: Times, high: Times) -> None:
 def _curve(way: Drawn, detail: Detail) -> dict[str, Any]:
     curve, thin = way.curve, detail.thin
     known = curve.high_ns != ABSENT
-    codes = (
-        time_codes(curve.values_ns),
-        time_codes(curve.low_ns),
-        time_codes(np.where(known, curve.high_ns, 0), known),
-    )
+    codes = (time_codes(curve.values_ns), time_codes(curve.low_ns), time_codes(np.where(known, curve.high_ns, 0), known))
     return {
         "perDecade": PER_DECADE / thin,
         "points": len(curve.values_ns[::thin]),
@@ -134,4 +130,6 @@ def _curve(way: Drawn, detail: Detail) -> dict[str, Any]:
 def _density(way: Drawn) -> list[int]:
     """First row, then the samples of each row, the fullest `DENSITY_LEVELS`: the root, so that a tail can be seen."""
     rows: npt.NDArray[np.float64] = np.sqrt(way.heat.sum(axis=0))
-    return [way.first_row, *np.ceil(rows / rows.max() * DENSITY_LEVELS).astype(int).tolist()]
+    return [way.first_row, *np.ceil(rows / max(1.0, rows.max()) * DENSITY_LEVELS).astype(int).tolist()]
+
+

@@ -17,7 +17,6 @@ from latlab.report.page.judge import STATISTICS
 from latlab.report.page.measured import Measured
 from latlab.report.page.reduce import WAYS
 from latlab.report.page.reproduce import command_of, scenario_of, script_of
-from latlab.report.table import row_labels
 from latlab.stats.stamps import METRICS, STAMP
 from latlab.stats.summary import QUANTILES, MetricResult, Summary
 from latlab.store.document import AnomalyRecord, RunDocument
@@ -28,6 +27,8 @@ from latlab.version import latlab_version
 def data_of(runs: Sequence[Measured], asked: Asked, detail: Detail) -> dict[str, Any]:
     """Everything that the page's script shows."""
     documents = [run.document for run in runs]
+    groups = groups_of(documents)
+    labels = {place: label for group in groups for place, label in group.labels.items()}
     return {
         "about": _about(runs),
         "foot": f"Made by latlab {latlab_version()}. One file; it asks no network for anything. Charts: uPlot (MIT).",
@@ -35,10 +36,10 @@ def data_of(runs: Sequence[Measured], asked: Asked, detail: Detail) -> dict[str,
         "ways": [{"key": way, "words": WAY_WORDS[way]} for way in WAYS],
         "statistics": list(STATISTICS),
         "stages": {"up": _stages("up"), "down": _stages("down")},
-        "groups": [_group(group) for group in groups_of(documents)],
+        "groups": [_group(group) for group in groups],
         "refused": _refused(documents),
         "published": _published(runs),
-        "runs": [_run(run, label, detail) for run, label in zip(runs, row_labels(documents), strict=True)],
+        "runs": [_run(run, labels[place], detail) for place, run in enumerate(runs)],
     }
 
 
@@ -159,7 +160,7 @@ def _fewer(anomalies: Sequence[AnomalyRecord], most: int) -> Iterator[AnomalyRec
 
 def _anomaly(anomaly: AnomalyRecord, start_ns: int) -> list[Any]:
     return [
-        anomaly.verdict, WORDS.get(anomaly.kind, anomaly.kind), anomaly.place,
+        anomaly.verdict, WORDS.get(anomaly.kind, anomaly.kind).removeprefix("a "), anomaly.place,
         round((anomaly.start_ns - start_ns) / 1e9, 4), round((anomaly.end_ns - start_ns) / 1e9, 4),
         anomaly.packets, size(anomaly), abs(anomaly.size) if anomaly.unit == "ns" else 0, list(anomaly.evidence),
     ]  # fmt: skip

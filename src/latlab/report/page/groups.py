@@ -6,19 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latlab.report.table import by_bench, comparable, differing, emulation
+from latlab.report.table import by_bench, comparable, differing, emulation, row_labels
 from latlab.store.document import RunDocument
 
 
 @dataclass(frozen=True)
 class Group:
-    """`cells` holds the runs of each row and column by their places in the page's list: repeats of one point."""
+    """`cells` holds the runs of each row and column by their places in the page's list: repeats of one point. `labels`
+    are of each run, as they tell it from the others of its table.
+    """
 
+    name: str
     bench: str
     emulation: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: dict[tuple[int, int], list[int]]
+    labels: dict[int, str]
 
     @property
     def places(self) -> list[int]:
@@ -39,7 +43,9 @@ def groups_of(documents: Sequence[RunDocument]) -> list[Group]:
             cells.setdefault(cell, []).append(place_of[id(document)])
         bench = same[0].bench
         words = " · ".join(dict.fromkeys(filter(None, (*comparable(bench), bench.nic))))
-        groups.append(Group(words, emulation(bench), tuple(rows), tuple(map(load_words, loads)), cells))
+        names = {place_of[id(document)]: label for document, label in zip(same, row_labels(same), strict=True)}
+        columns = tuple(map(load_words, loads))
+        groups.append(Group(bench.name or bench.kind, words, emulation(bench), tuple(rows), columns, cells, names))
     return groups
 
 

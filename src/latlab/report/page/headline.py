@@ -28,9 +28,11 @@ class Asked:
 
 
 def usual_way(runs: Sequence[Measured]) -> str:
-    """The round trip, or else the way that most runs have measured."""
+    """The round trip, unless not half of the runs have measured it and more of them another way."""
     measured = Counter(way for run in runs for way in WAYS if run.summary(way))
-    return max(WAYS, key=lambda way: (measured[way], way == WAYS[0])) if measured else WAYS[0]
+    if 2 * measured[WAYS[0]] >= len(runs):
+        return WAYS[0]
+    return max(WAYS, key=lambda way: measured[way])
 
 
 def usual_statistic(runs: Sequence[Measured], way: str) -> str:
@@ -51,8 +53,6 @@ def judgements(runs: Sequence[Measured], group: Group, asked: Asked) -> dict[tup
 
 def _judged(run: Measured, asked: Asked) -> Judgement:
     counts, value = run.document.counts, run.value(asked.way, asked.statistic)
-    if value.value_ns is None and run.summary(asked.way) is None:
-        return "unknown"
     return judge(value, counts.lost, counts.sent, asked.statistic, asked.budget_ns or 0)
 
 
@@ -62,7 +62,8 @@ def sentences(runs: Sequence[Measured], asked: Asked) -> list[str]:
     groups = groups_of(documents)
     said = []
     for group in groups:
-        where = f"On {group.bench}: " if len(groups) > 1 else ""
+        alike = sum(other.name == group.name for other in groups) > 1
+        where = f"On {group.bench if alike else group.name}: " if len(groups) > 1 else ""
         sentence = _of_budget(runs, group, asked) if asked.budget_ns is not None else _of_range(runs, group, asked)
         said.append(where + sentence if where else sentence[:1].upper() + sentence[1:])
     return said + _of_trouble(runs)
@@ -116,6 +117,8 @@ def _of_budget(runs: Sequence[Measured], group: Group, asked: Asked) -> str:
     counted = Counter(told.values())
     budget = format_duration(asked.budget_ns or 0)
     judged = len(told) - counted["unknown"]
+    if not judged:
+        return f"no point has a number for the {_statistic(asked)}{_emulated(group)}."
     sentence = f"{counted['within']} of {judged} points keep {budget} at the {_statistic(asked)}{_emulated(group)}"
     parts = []
     if counted["over"]:
@@ -134,7 +137,7 @@ def _worst(runs: Sequence[Measured], group: Group, asked: Asked, told: dict[tupl
     if not known:
         return ""
     run, _, value_ns = known[-1]
-    return f", most of all {_name(run)} with {microseconds(value_ns)} us"
+    return f", worst {_name(run)} with {microseconds(value_ns)} us"
 
 
 def _of_trouble(runs: Sequence[Measured]) -> list[str]:

@@ -35,12 +35,14 @@ PER_DECADE = 48
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is drawn of one way of one run; `heat` begins with row `first_row`."""
+    """What is drawn of one way of one run; `heat` begins with row `first_row`. `below` are the packets of no time or
+    less, which a wrong clock makes: no row of a logarithmic axis can hold them."""
 
     low_ns: Times
     high_ns: Times
     first_row: int
     heat: Times
+    below: int
     curve: Curve
 
 
@@ -112,6 +114,8 @@ def _read(made: Measured, samples: Samples) -> None:
 
 
 def _drawn(way: Way) -> Drawn:
-    rows = np.flatnonzero(way.heat.any(axis=0))
-    heat = way.heat[:, rows[0] : rows[-1] + 1].copy()
-    return Drawn(way.low_ns, way.high_ns, int(rows[0]), heat, curve(way.distribution, PER_DECADE))
+    below = int(way.heat[:, 0].sum())
+    rows = np.flatnonzero(way.heat[:, 1:].any(axis=0)) + 1
+    first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (1, 1)
+    heat = way.heat[:, first : last + 1].copy()
+    return Drawn(way.low_ns, way.high_ns, first, heat, below, curve(way.distribution, PER_DECADE))

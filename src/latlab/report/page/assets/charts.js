@@ -32,7 +32,8 @@ const tickUs = (value) => (value === null ? "" : us(value * 1000).replace(/\.0+$
 
 // Scale of latencies in us: as the state says, but linear where something took no time or less.
 function latencyScale(low, high) {
-  const log = state.scale === "log" && low > 0;
+  const log = state.scale === "log" && high > 0;
+  if (log && !(low > 0)) low = Math.min(1, high / 10);
   const pad = (high - low) * 0.04 || 1;
   const range = log ? [low / 1.08, high * 1.08] : [Math.min(0, low - pad), high + pad];
   return { scale: { distr: log ? 3 : 1, log: 10, range: () => range.slice() }, log, range };

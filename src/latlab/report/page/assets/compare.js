@@ -8,29 +8,31 @@ function refused(one, other) {
 panel("compare", ["a", "b", "way", "theme"], (into) => {
   into.replaceChildren();
   dropCharts("shift");
-  if (state.b === null) return void into.append(el("p", { class: "note" }, "Choose a second run as B above, or go to a cell of the table and press ", el("kbd", {}, "b"), ": here stands what is slower, at which quantile, and by how much."));
+  if (state.b === null) return void put(into, el("p", { class: "note" }, "Choose a second run as B above, or go to a cell of the table and press ", el("kbd", {}, "b"), ": here stands what is slower, at which quantile, and by how much."));
   const names = [el("b", { class: "a" }, runs[state.a].label), " (A) and ", el("b", { class: "b" }, runs[state.b].label), " (B)"];
   const reasons = refused(state.a, state.b);
-  if (reasons.length) return void into.append(el("p", {}, names, " are not compared: ", reasons.join("; "), "."));
+  if (reasons.length) return void put(into, el("p", {}, names, " are not compared: ", reasons.join("; "), "."));
   const bad = [state.a, state.b].filter((place) => !believed(runs[place]));
-  if (bad.length) return void into.append(el("p", {}, names, " are not compared: ", bad.map((place) => runs[place].label + " is " + (runs[place].status === "done" ? "invalid" : runs[place].status)).join("; "), "."));
+  if (bad.length) return void put(into, el("p", {}, names, " are not compared: ", bad.map((place) => runs[place].label + " is " + (runs[place].status === "done" ? "invalid" : runs[place].status)).join("; "), "."));
   const one = runs[state.a].read.curve(state.way), other = runs[state.b].read.curve(state.way);
-  if (!one || !other) return void into.append(el("p", {}, names, ": no ", data.ways.find((w) => w.key === state.way).words, " was measured in ", one ? "B" : "A", "."));
+  if (!one || !other) return void put(into, el("p", {}, names, ": no ", data.ways.find((w) => w.key === state.way).words, " was measured in ", one ? "B" : "A", "."));
   const shift = shiftOf(one, other, (summary(runs[state.a], state.way).bound || 0) + (summary(runs[state.b], state.way).bound || 0));
-  into.append(el("p", {}, names, ": ", verdicts(shift)), el("p", { class: "note" }, "B \u2212 A at each quantile, ", unitWords(state.a),
+  put(into, el("p", {}, names, ": ", verdicts(shift)), el("p", { class: "note" }, "B \u2212 A at each quantile, ", unitWords(state.a),
     ", with the 95 % interval within these two runs; the clocks' error is added to it. Two runs are two runs: whether a change lasts, ", el("b", {}, "latlab compare"), " says of several of each."));
-  const ys = [...shift.low, ...shift.high, ...shift.value].filter((v) => v !== null), [bottom, top] = [Math.min(0, ...ys) / 1000, Math.max(0, ...ys) / 1000], pad = (top - bottom) * 0.06 || 1;
+  const tail = Math.log10(Math.min(...[state.a, state.b].map((place) => summary(runs[place], state.way).n)) / 10);
+  const told = shift.x.map((v, i) => i).filter((i) => shift.x[i] <= tail || shift.x.length < 60);
+  const ys = told.flatMap((i) => [shift.low[i], shift.high[i], shift.value[i]]).filter((v) => v !== null), [bottom, top] = [Math.min(0, ...ys) / 1000, Math.max(0, ...ys) / 1000], pad = (top - bottom) * 0.06 || 1;
   const readout = el("p", { class: "readout" });
-  into.append(readout);
+  put(into, readout);
   chart(into, "shift", "Shift function: " + verdicts(shift), {
-    height: 220, padding: [8, 16, 0, 0], scales: { x: { time: false, range: () => [0, shift.x[shift.x.length - 1] || 1] }, y: { range: () => [bottom - pad, top + pad] } },
+    height: 220, padding: [8, 16, 0, 0], scales: { x: { time: false, range: () => [0, Math.max(tail, 0.5)] }, y: { range: () => [bottom - pad, top + pad] } },
     axes: { x: ninesAxis, y: { values: (u, splits) => splits.map((v) => (v === null ? "" : signed(v * 1000).replace(/\.0+$/, ""))) } },
     series: [{}, hiddenLine, hiddenLine, { stroke: colour("ink"), width: 2, points: { show: false }, spanGaps: true }], bands: [{ series: [1, 2], fill: colour("b", 0.22) }],
     under: (u, ctx) => horizontal(u, ctx, 0, colour("soft")),
   }, [shift.x, inUs(shift.high), inUs(shift.low), inUs(shift.value)], (at) => {
     readout.replaceChildren(document.createTextNode(at === null ? "" : "at " + shareText(shift.x[at]) + ": " + signed(shift.value[at]) + (shift.high[at] === null ? "" : " (" + signed(shift.low[at]) + " to " + signed(shift.high[at]) + ")")));
   });
-  into.append(shiftTable(shift));
+  put(into, shiftTable(shift));
 });
 
 // The interval of a difference of two independent estimates: the root of the sum of the squares of their own halves.

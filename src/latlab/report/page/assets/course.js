@@ -8,7 +8,9 @@ const shareText = (x) => {
   return known ? known[1] : share.toFixed(Math.max(1, Math.min(9, Math.ceil(x)))) + " %";
 };
 const ninesAxis = { splits: (u) => NINES.map(([at]) => at).filter((at) => at <= u.scales.x.max + 1e-9), values: (u, splits) => splits.map((at) => (NINES.find(([v]) => v === at) || [0, ""])[1]), filter: (u, splits) => splits };
-const nineColumns = (x, values) => [x, values.map((v) => (v === null ? null : v / 1000))];
+const shown = (v) => (v === null || v === undefined || (state.scale === "log" && v <= 0) ? null : v / 1000);
+const nineColumns = (x, values) => [x, values.map(shown)];
+const positive = (values) => values.filter((v) => v !== null && v > 0);
 const none = { show: false, points: { show: false } };
 const hiddenLine = { points: { show: false }, stroke: "transparent", width: 0, spanGaps: true };
 
@@ -17,14 +19,13 @@ function tailCurve(place) {
   const run = runs[place], found = run.read.curve(state.way), whole = summary(run, state.way);
   if (!found || !whole) return null;
   const end = Math.log10(whole.n), x = found.x.slice(), pad = (values, last) => [...values, last];
-  if (x[x.length - 1] >= end - 1e-9) [x, found.value].forEach((list) => list);
   return { x: [...x, Math.max(end, x[x.length - 1] + 1e-6)], value: pad(found.value, whole.max), low: pad(found.low, null), high: pad(found.high, null), n: whole.n, bound: whole.bound };
 }
 
 panel("curve", ["a", "b", "way", "budget", "theme", "scale"], (into) => {
   into.replaceChildren();
   const own = tailCurve(state.a), other = state.b === null ? null : tailCurve(state.b);
-  if (!own && !other) return void into.append(el("p", {}, "Nothing to draw of ", runs[state.a] ? runs[state.a].label : "no run", ": ", runs[state.a] ? whyNot(runs[state.a], state.way) || (runs[state.a].reasons || []).join("; ") || "no samples" : "there are no runs", "."));
+  if (!own && !other) return void put(into, el("p", {}, "Nothing to draw of ", runs[state.a] ? runs[state.a].label : "no run", ": ", runs[state.a] ? whyNot(runs[state.a], state.way) || (runs[state.a].reasons || []).join("; ") || "no samples" : "there are no runs", "."));
   const lines = [];
   const group = groupOf.get(state.a), like = runs.map((_, place) => place).filter((place) => place !== state.a && place !== state.b && groupOf.get(place) === group && runs[place].load === runs[state.a].load && runs[place].direction === runs[state.a].direction && believed(runs[place]));
   for (const place of like.slice(0, 24)) {
@@ -37,8 +38,9 @@ panel("curve", ["a", "b", "way", "budget", "theme", "scale"], (into) => {
     if (!found) continue;
     const at = series.length;
     const shift = (values, by) => values.map((v) => (v === null ? null : v + by));
+    const edge = (values) => values.map((v) => (v === null || state.scale !== "log" ? v : Math.max(v, 1)));
     for (const values of [shift(found.high, found.bound), found.high, found.low, shift(found.low, -found.bound)]) {
-      tables.push(nineColumns(found.x, values));
+      tables.push(nineColumns(found.x, edge(values)));
       series.push(hiddenLine);
     }
     tables.push(nineColumns(found.x, found.value));
@@ -46,11 +48,14 @@ panel("curve", ["a", "b", "way", "budget", "theme", "scale"], (into) => {
     bands.push({ series: [at, at + 3], fill: colour(name, 0.1) }, { series: [at + 1, at + 2], fill: colour(name, 0.22) });
     lines.push({ place, found, stroke: colour(name), width: 2 });
   }
-  const values = lines.flatMap((line) => [Math.min(...line.found.value), Math.max(...line.found.value)]).map((v) => v / 1000);
-  const scaling = latencyScale(Math.min(...values), Math.max(...values)), end = Math.max(...lines.map((line) => line.found.x[line.found.x.length - 1]));
+  const lowest = (values) => (state.scale === "log" ? Math.min(...positive(values)) : Math.min(...values));
+  // A clock's step in a grey run must not flatten the others.
+  const low = Math.min(...lines.map((line) => (line.width > 1 ? lowest(line.found.value) : line.found.value[Math.floor(line.found.x.findIndex((v) => v >= 0.3))])).filter((v) => Number.isFinite(v) && (state.scale !== "log" || v > 0)));
+  const high = Math.max(...lines.flatMap((line) => line.found.value));
+  const scaling = latencyScale(low / 1000, high / 1000), end = Math.max(...lines.map((line) => line.found.x[line.found.x.length - 1]));
   const readout = el("p", { class: "readout" });
-  into.append(el("p", { class: "note" }, "Share of the packets that took no longer, on an axis of its tail; ", unitWords(state.a), ". Inner band: 95 % interval within the run; outer band: the clocks' error, too",
-    own && own.bound ? " (\u00b1 " + us(own.bound) + ")" : own ? " (none: one clock)" : "", ". Grey: the other runs beside ", loadWords(runs[state.a].load), "."), readout);
+  put(into, el("p", { class: "note" }, "Share of the packets that took no longer, on an axis of its tail; ", unitWords(state.a), ". Inner band: 95 % interval within the run; outer band: the clocks' error, too",
+    clockError(own), ". Grey: the other runs beside ", loadWords(runs[state.a].load), ".", negatives([own, other])), readout);
   const tell = (at, u) => {
     if (at === null) return void readout.replaceChildren(...captions(lines));
     const x = u.data[0][at];
@@ -63,6 +68,16 @@ panel("curve", ["a", "b", "way", "budget", "theme", "scale"], (into) => {
   }, uPlot.join(tables), tell);
   tell(null);
 });
+function clockError(own) {
+  if (!own) return "";
+  if (own.bound) return " (\u00b1 " + us(own.bound) + ")";
+  const one = state.way === "round_trip" || (runs[state.a].timing && runs[state.a].timing.method === "shared");
+  return one ? " (none: one clock)" : " (not known: the clocks were not compared)";
+}
+// What a logarithmic axis cannot show.
+function negatives(curves) {
+  return state.scale === "log" && curves.some((found) => found && found.value[0] <= 0) ? " Latencies of 0 and less, which a wrong clock makes, are not on this axis: see the linear one." : "";
+}
 function captions(lines) {
   return [document.createTextNode(lines.filter((line) => line.width > 1).map((line) => (line.place === state.b ? "B: " : "A: ") + runs[line.place].label + ", " + many(line.found.n) + " packets, maximum " + us(line.found.value[line.found.value.length - 1])).join("   "))];
 }
@@ -120,6 +135,7 @@ const zoom = (from, to) => {
 };
 const spanOf = (drawing) => (state.from === null ? [0, drawing.seconds] : [state.from, state.to]);
 const timeAxis = { values: (u, splits) => splits.map((v) => (v === null ? "" : Number(v.toFixed(4)) + " s")) };
+const quietAxis = { values: (u, splits) => splits.map(() => ""), size: 4 };
 const VERDICTS = [["network", "N"], ["clock", "C"], ["sender", "S"], ["unknown", "?"]];
 
 panel("course", ["a", "b", "way", "budget", "theme", "scale", "from", "to"], async (into) => {
@@ -133,16 +149,16 @@ panel("course", ["a", "b", "way", "budget", "theme", "scale", "from", "to"], asy
   const sameFocus = document.activeElement && document.activeElement.id ? document.activeElement.id : null;
   into.replaceChildren();
   const d = run.drawing, x = Array.from({ length: d.bins }, (_, i) => (i + 0.5) * d.binSeconds), span = spanOf(d);
-  const readout = el("p", { class: "readout" });
+  const readout = el("span", { class: "readout" });
   const reset = state.from === null ? null : button("Whole run", { class: "no-print" }, () => zoom(null, null));
-  into.append(el("p", { class: "note" }, "The smallest and the largest of each ", seconds(d.binSeconds), " (", many(Math.max(1, Math.round(run.counts.sent / d.bins))), run.counts.sent / d.bins > 1.5 ? " packets" : " packet", "); nothing is averaged. Above: anomalies, ",
-    VERDICTS.map(([word, letter], i) => [i ? ", " : "", el("span", { class: "verdict " + word }, letter), " " + word]), ". Red below: losses. Drag to zoom. ", reset), readout);
+  put(into, el("p", { class: "note" }, "The smallest and the largest of each ", seconds(d.binSeconds), " (", many(Math.max(1, Math.round(run.counts.sent / d.bins))), run.counts.sent / d.bins > 1.5 ? " packets" : " packet", "); nothing is averaged. Above: anomalies, ",
+    VERDICTS.map(([word, letter], i) => [i ? ", " : "", el("span", { class: "verdict " + word }, letter), " " + word]), ". Red below: losses. Drag to zoom. ", reset));
   const scales = (y) => ({ x: { time: false, range: () => span.slice() }, y });
   const tell = (at) => {
     if (at === null || at === undefined) return void readout.replaceChildren();
     readout.replaceChildren(...tellAt(run, course, at, x[at]));
   };
-  const height = drawEnvelope(into, run, course, more, other, x, scales, tell);
+  drawEnvelope(into, run, course, more, other, x, scales, tell, readout);
   drawClock(into, run, course, x, scales, tell);
   drawLoad(into, run, x, scales, tell);
   drawHeat(run, course, x, span, tell);
@@ -159,22 +175,23 @@ function tellAt(run, course, at, when) {
   return words.map((word) => (word instanceof Node ? word : document.createTextNode(word)));
 }
 const inUs = (values) => values.map((v) => (v === null ? null : v / 1000));
+const latencies = (values) => values.map(shown);
 
-function drawEnvelope(into, run, course, more, other, x, scales, tell) {
+function drawEnvelope(into, run, course, more, other, x, scales, tell, readout) {
   const low = course[state.way + " low"], high = course[state.way + " high"];
-  into.append(el("p", { class: "chart-title" }, data.ways.find((w) => w.key === state.way).words, ", ", unitWords(state.a)));
+  put(into, el("p", { class: "chart-title" }, data.ways.find((w) => w.key === state.way).words, ", ", unitWords(state.a), readout));
   if (!low) {
     dropCharts("t-envelope");
-    return void into.append(el("p", {}, "Not drawn: ", whyNot(run, state.way) || (run.reasons || []).join("; ") || "no samples", "."));
+    return void put(into, el("p", {}, "Not drawn: ", whyNot(run, state.way) || (run.reasons || []).join("; ") || "no samples", "."));
   }
-  const columns = [x, inUs(high), inUs(low)], series = [{}, { stroke: colour("a"), width: 1, points: { show: false } }, { stroke: colour("a"), width: 1, points: { show: false } }];
+  const columns = [x, latencies(high), latencies(low)], series = [{}, { stroke: colour("a"), width: 1, points: { show: false } }, { stroke: colour("a"), width: 1, points: { show: false } }];
   const bands = [{ series: [1, 2], fill: colour("a", 0.3) }];
   const theirs = other && runs[state.b].drawing && other[state.way + " high"];
   if (theirs) {
     const step = runs[state.b].drawing.binSeconds;
     const at = x.map((when) => Math.floor(when / step));
     for (const name of [" high", " low"]) {
-      columns.push(at.map((i) => { const v = other[state.way + name][i]; return v === null || v === undefined ? null : v / 1000; }));
+      columns.push(at.map((i) => shown(other[state.way + name][i])));
       series.push({ stroke: colour("b"), width: 1, points: { show: false } });
     }
     bands.push({ series: [3, 4], fill: colour("b", 0.22) });
@@ -183,7 +200,7 @@ function drawEnvelope(into, run, course, more, other, x, scales, tell) {
   const all = columns.slice(1).flatMap((values) => values.filter((v, i) => v !== null && inside[i]));
   const scaling = latencyScale(all.length ? Math.min(...all) : 1, all.length ? Math.max(...all) : 2);
   chart(into, "t-envelope", "Latency over time of " + run.label + ": " + many(run.counts.sent) + " packets in " + seconds(run.drawing.seconds) + ", " + many(run.counts.lost) + " lost, " + (more.anomalies || []).length + " anomalies listed below", {
-    height: 250, padding: [22, 8, 0, 0], series, bands, scales: scales(scaling.scale), axes: { x: timeAxis, y: latencyAxis(scaling) }, sync: "time", zoom,
+    height: 250, padding: [22, 22, 0, 0], series, bands, scales: scales(scaling.scale), axes: { x: timeAxis, y: latencyAxis(scaling) }, sync: "time", zoom,
     under: (u, ctx) => suspects(u, ctx, course, x),
     over: (u) => { clipped(u, budgetLine); anomalies(u, more.anomalies || []); losses(u, course, x); },
   }, columns, tell);
@@ -231,15 +248,15 @@ function drawClock(into, run, course, x, scales, tell) {
   if (!low) {
     dropCharts("t-clock");
     const told = run.timing && run.timing.method === "shared" ? "Clock: both ends read one clock, which cannot be off against itself." : words.length ? words[0][0].toUpperCase() + words[0].slice(1) + "." : "Clocks not compared: nothing to draw of them.";
-    return void into.append(el("p", { class: "chart-title" }, told));
+    return void put(into, el("p", { class: "chart-title" }, told));
   }
-  into.append(el("p", { class: "chart-title" }, "Reflector's clock \u2212 sender's, less its mean rate of " + (run.timing.rate / 1000).toFixed(2).replace("-", "\u2212") + " ppm, us, with its error band (" + run.timing.method + "). " + words.join("; ") + "."));
+  put(into, el("p", { class: "chart-title" }, "Reflector's clock \u2212 sender's, less its mean rate, with its error band, us: " + words.join("; ") + "."));
   const err = course.error, up = low.map((v, i) => (v === null ? null : (course["offset high"][i] + (err[i] || 0)) / 1000)), down = low.map((v, i) => (v === null ? null : (v - (err[i] || 0)) / 1000));
   const columns = [x, up, down, inUs(course["offset high"]), inUs(low)], line = { stroke: colour("clock"), width: 1.2, points: { show: false } };
   const span = spanOf(run.drawing), seen = [...up, ...down].filter((v, i) => v !== null && x[i % x.length] >= span[0] && x[i % x.length] <= span[1]);
   const [bottom, top] = seen.length ? [Math.min(...seen), Math.max(...seen)] : [-1, 1], pad = (top - bottom) * 0.08 || 1;
   chart(into, "t-clock", "Offset of the clocks over time, within " + us(bottom * 1000) + " and " + us(top * 1000) + " us of its mean rate", {
-    height: 120, padding: [8, 8, 0, 0], sync: "time", zoom, scales: scales({ range: () => [bottom - pad, top + pad] }), axes: { x: timeAxis, y: { values: (u, splits) => splits.map((v) => (v === null ? "" : signed(v * 1000).replace(/\.0+$/, ""))) } },
+    height: 104, padding: [8, 22, 4, 0], sync: "time", zoom, scales: scales({ range: () => [bottom - pad, top + pad] }), axes: { x: quietAxis, y: { values: (u, splits) => splits.map((v) => (v === null ? "" : signed(v * 1000).replace(/\.0+$/, ""))) } },
     series: [{}, hiddenTime, hiddenTime, line, line], bands: [{ series: [1, 2], fill: colour("clock", 0.16) }, { series: [3, 4], fill: colour("clock", 0.4) }],
   }, columns, tell);
 }
@@ -249,12 +266,12 @@ function drawLoad(into, run, x, scales, tell) {
   const load = run.loadAchieved;
   if (run.load === "none" || !load || load.bps === undefined) {
     dropCharts("t-load");
-    return void into.append(el("p", { class: "chart-title" }, run.load === "none" ? "Load: none." : "Load: " + run.load + "; what it achieved was not recorded."));
+    return void put(into, el("p", { class: "chart-title" }, run.load === "none" ? "Load: none." : "Load: " + run.load + "; what it achieved was not recorded."));
   }
-  into.append(el("p", { class: "chart-title" }, "Load, Mbit/s: " + run.load + ", " + bits(load.bps) + " on average; a run records its sum alone, not its course.", load.shortfall ? el("b", { class: "over-word" }, " " + load.shortfall) : null));
+  put(into, el("p", { class: "chart-title" }, "Load, Mbit/s: " + run.load + ", " + bits(load.bps) + " on average; a run records its sum alone, not its course.", load.shortfall ? el("b", { class: "over-word" }, " " + load.shortfall) : null));
   const mbit = load.bps / 1e6;
   chart(into, "t-load", "Load: " + bits(load.bps) + " on average", {
-    height: 74, padding: [6, 8, 0, 0], sync: "time", zoom, scales: scales({ range: () => [0, mbit * 1.25] }), axes: { x: timeAxis, y: { space: 18 } },
+    height: 58, padding: [6, 22, 4, 0], sync: "time", zoom, scales: scales({ range: () => [0, mbit * 1.25] }), axes: { x: quietAxis, y: { space: 18 } },
     series: [{}, { stroke: colour("sender"), width: 1.5, fill: colour("sender", 0.15), points: { show: false } }],
   }, [x, x.map(() => mbit)], tell);
 }
@@ -264,13 +281,13 @@ function drawHeat(run, course, x, span, tell) {
   into.replaceChildren();
   if (!cells) {
     dropCharts("t-heat");
-    return void into.append(el("p", {}, "Not drawn: ", whyNot(run, state.way) || "no samples", "."));
+    return void put(into, el("p", {}, "Not drawn: ", whyNot(run, state.way) || "no samples", "."));
   }
   const { row, rows } = d.ways[state.way], edge = (r) => 2 ** ((row + r) / d.rowsPerOctave) / 1000, most = cells.reduce((m, v) => Math.max(m, v), 1);
   const perColumn = d.binSeconds * d.perColumn;
-  into.append(el("p", { class: "note" }, data.ways.find((w) => w.key === state.way).words, ", ", unitWords(state.a), ": packets by ", seconds(perColumn), " and by latency; the darker the more, up to about ", many(Math.round(2 ** ((most - 1) / 4))), " (logarithmic: one packet can be seen)."));
+  put(into, el("p", { class: "note" }, data.ways.find((w) => w.key === state.way).words, ", ", unitWords(state.a), ": packets by ", seconds(perColumn), " and by latency; the darker the more, up to about ", many(Math.round(2 ** ((most - 1) / 4))), " (logarithmic: one packet can be seen).", d.ways[state.way].below ? " " + many(d.ways[state.way].below) + " of 0 and less are not drawn: a clock was wrong." : ""));
   chart(into, "t-heat", "Histogram over time of " + run.label, {
-    height: 230, padding: [6, 8, 0, 0], sync: "time", zoom, series: [{}, none], axes: { x: timeAxis, y: { splits: (u, i, low, high) => logSplits(low, high), filter: (u, s) => s, values: (u, s) => s.map(tickUs) } },
+    height: 230, padding: [6, 22, 0, 0], sync: "time", zoom, series: [{}, none], axes: { x: timeAxis, y: { splits: (u, i, low, high) => logSplits(low, high), filter: (u, s) => s, values: (u, s) => s.map(tickUs) } },
     scales: { x: { time: false, range: () => span.slice() }, y: { distr: 3, log: 10, range: () => [edge(-0.5), edge(rows + 0.5)] } },
     under: (u, ctx) => {
       const rgb = colour("heat");

@@ -29,10 +29,9 @@ function statisticOf(run, way, at) {
 }
 function judge(run, way, at, budget) {
   const found = statisticOf(run, way, at);
-  if (!found) return "unknown";
   const beyond = at === "max" ? 0 : BEYOND[QUANTILES.indexOf(at)];
   if (run.counts.lost > beyond * run.counts.sent) return "over";
-  if (found.value === null) return "unknown";
+  if (!found || found.value === null) return "unknown";
   return found.high <= budget ? "within" : found.low > budget ? "over" : "undecided";
 }
 function judgeAll(runs, way, at, budget) {

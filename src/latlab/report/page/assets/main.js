@@ -42,8 +42,9 @@ panel("bar", ["a", "b", "way", "at", "budget", "theme", "scale"], (into) => {
 });
 panels.unshift({ ...panels.pop() });
 panels.unshift({ id: "foot", looksAt: ["theme"], seen: null, draw() {
-  if (state.theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = state.theme;
+  const theme = onPaper ? "light" : state.theme;
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 } });
 
 const KEYS = [["\u2190 \u2191 \u2193 \u2192", "in the table: another cell; in a chart: the cursor"], ["Enter", "in the table: show the run (A)"], ["b", "in the table: compare with it (B)"], ["x", "exchange A and B"],

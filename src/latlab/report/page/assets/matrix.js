@@ -5,22 +5,22 @@ panel("matrix", ["a", "b", "way", "at", "budget"], (into) => {
   const active = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.cell : undefined;
   into.replaceChildren();
   const way = data.ways.find((w) => w.key === state.way).words;
-  into.append(el("p", { class: "note" }, state.at === "max" ? "Maximum" : state.at, " of the " + way + ", each with its distribution (logarithmic, root of the counts). ",
+  put(into, el("p", { class: "note" }, state.at === "max" ? "Maximum" : state.at, " of the " + way + ", each with its distribution (logarithmic, root of the counts). ",
     state.budget === null ? "Type a budget above to have each cell judged." : ["Budget ", el("b", {}, durationText(state.budget)), ". "]));
   if (state.budget !== null) {
-    into.append(el("p", { class: "legend" }, ["within", "over", "undecided"].map((word) => el("span", { class: word + "-word" }, SIGNS[word] + " " + SAID[word])),
+    put(into, el("p", { class: "legend" }, ["within", "over", "undecided"].map((word) => el("span", { class: word + "-word" }, SIGNS[word] + " " + SAID[word])),
       el("span", {}, "Undecided: its interval, or the clocks' error, holds the budget. A lost packet is later than any budget.")));
   }
-  data.groups.forEach((group, number) => into.append(groupTable(group, number)));
+  data.groups.forEach((group, number) => put(into, groupTable(group, number)));
   const notes = runs.map((run, place) => [run, place]).filter(([run]) => run.reasons && run.reasons.length);
-  if (notes.length) into.append(el("h3", {}, "What cannot simply be believed, and why"), reasonsList(notes));
+  if (notes.length) put(into, el("h3", {}, "What cannot simply be believed, and why"), reasonsList(notes));
   if (active !== undefined) {
     const again = into.querySelector(`[data-cell="${CSS.escape(active)}"]`);
     if (again) again.focus();
   }
 });
 function reasonsList(notes) {
-  const shown = notes.slice(0, 12), rest = notes.slice(12);
+  const few = onPaper ? 40 : 6, shown = notes.slice(0, few), rest = notes.slice(few);
   const line = ([run]) => el("li", {}, el("b", {}, run.verdict === "valid" ? "" : run.verdict + ": "), run.label, ": ", run.reasons.join("; "));
   return el("div", {}, el("ul", { class: "reasons" }, shown.map(line)),
     rest.length ? el("details", {}, el("summary", {}, rest.length + " more"), el("ul", { class: "reasons" }, rest.map(line))) : null);
@@ -28,7 +28,7 @@ function reasonsList(notes) {
 function groupTable(group, number) {
   const spread = extent(group);
   const cells = new Map(group.cells.map(([row, column, places]) => [row + " " + column, places]));
-  const title = [data.groups.length > 1 ? group.bench + ": " : "", group.emulation ? ["us, ", el("span", { class: "emulated" }, group.emulation)] : "us"];
+  const title = [data.groups.length > 1 ? el("b", {}, group.bench) : "", data.groups.length > 1 ? " \u00b7 " : "", group.emulation ? ["us, ", el("span", { class: "emulated" }, group.emulation)] : "us"];
   return el("div", { class: "scroll" }, el("table", { class: "matrix", role: "grid", "aria-label": "Attachments and loads" + (data.groups.length > 1 ? ", " + group.bench : "") },
     el("caption", {}, title),
     el("thead", {}, el("tr", {}, el("td", {}), group.columns.map((name) => el("th", { scope: "col" }, name)))),
@@ -71,7 +71,7 @@ function cell(places, id, spread, group) {
   }
   const known = values.map((v) => v.value).filter((v) => v !== null);
   if (all.length > 1) more.push(all.length + " runs" + (known.length > 1 ? ", " + us(Math.min(...known)) + " to " + us(Math.max(...known)) : ""));
-  if (lost) more.push("lost " + many(lost));
+  if (lost) more[0] = (more[0] ? more[0] + " \u00b7 " : "") + many(lost) + " lost";
   const spoken = [group.rows[Number(id.split(" ")[1])], group.columns[Number(id.split(" ")[2])], value + (middle === null ? "" : " " + (group.emulation ? "us " + group.emulation : "us")),
     judged && judged !== "unknown" ? SAID[judged] : "", ...more, lost ? "of " + sent : "", worst === "valid" ? "" : worst, isA ? "shown" : isB ? "compared" : ""];
   const choose = (compare) => {
@@ -93,7 +93,7 @@ const firstCell = () => "0 0 0";
 function spark(places, { low, high }) {
   const width = 200, height = 26, drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   const span = Math.max(1, high - low), x = (row) => ((row - low) / span) * width;
-  drawn.append(svg("path", { d: `M0 ${height - 0.5} H${width}`, stroke: "currentColor", "stroke-width": 0.5, opacity: 0.4 }));
+  drawn.append(svg("path", { d: `M0 ${height - 0.5} H${width}`, stroke: "currentColor", "stroke-width": 1, "vector-effect": "non-scaling-stroke", opacity: 0.35 }));
   for (const place of places) {
     const density = densityOf(place);
     if (!density) continue;
@@ -103,7 +103,7 @@ function spark(places, { low, high }) {
   }
   if (state.budget !== null && Number.isFinite(low)) {
     const at = x(8 * Math.log2(state.budget));
-    if (at >= 0 && at <= width) drawn.append(svg("path", { d: `M${at.toFixed(1)} 0V${height}`, stroke: "currentColor", "stroke-width": 1.5 }));
+    if (at >= 0 && at <= width) drawn.append(svg("path", { d: `M${at.toFixed(1)} 0V${height}`, stroke: "currentColor", "stroke-width": 1.5, "vector-effect": "non-scaling-stroke" }));
   }
   return drawn;
 }

@@ -7,7 +7,7 @@ panel("path", ["a"], (into) => {
   if (!run) return;
   const stages = Object.fromEntries(data.stages[run.direction].map((s) => [s.leg + s.start + s.end, s]));
   const said = unit(state.a);
-  into.append(
+  put(into, 
     el("p", { class: "note" }, "Medians in ", unitWords(state.a), ", p99 below them: ", el("b", { class: "a" }, run.label),
       ". A flow ", run.direction === "up" ? "up: out of the VM." : "down: into the VM."),
     el("figure", {}, drawPath(run, stages)),
@@ -37,36 +37,44 @@ function drawPath(run, stages) {
   const back = { send: p("return", "w'", "t'"), way: p("return", "t'", "r'"), get: p("return", "r'", "a'") };
   const wire = [p("forward", "T", "R"), p("return", "T'", "R'")];
   const dwell = p("", "a", "w'"), wake = p("forward", "S", "w"), whole = summary(run, "round_trip");
-  const drawn = svg("svg", { class: "flow", viewBox: "0 0 1080 236", role: "img", "aria-label": spoken(run, there, back, dwell, whole) });
+  const drawn = svg("svg", { class: "flow", viewBox: "0 0 1080 242", role: "img", "aria-label": spoken(run, there, back, dwell, whole) });
   const boxes = [
     [BOX.left, "peer", "application \u00b7 kernel"],
     [BOX.middle, baseline ? "NIC \u00b7 cable \u00b7 NIC" : "NIC \u00b7 cable \u00b7 NIC \u00b7 " + run.attachment, ""],
     [BOX.right, baseline ? "hypervisor (no VM)" : "VM", "kernel \u00b7 application"],
   ];
   boxes.forEach(([[x0, x1], title], place) => {
-    drawn.append(svg("rect", { class: "box", x: x0, y: 24, width: x1 - x0, height: 196, rx: 3 }));
+    drawn.append(svg("rect", { class: "box", x: x0, y: 24, width: x1 - x0, height: 212, rx: 3 }));
     const anchor = place === 0 ? "start" : place === 1 ? "middle" : "end";
     const x = place === 0 ? x0 : place === 1 ? (x0 + x1) / 2 : x1;
     drawn.append(svg("text", { x, y: 16, "text-anchor": anchor, class: place === 1 ? "" : "soft" }, cut(title, 54)));
   });
-  const near = [96, 300], far = [780, 984];
+  const near = [100, 300], far = [780, 950];
   const spans = forwardRight ? [[near[0], near[1]], [near[1], far[0]], [far[0], far[1]]] : [[far[1], far[0]], [far[0], near[1]], [near[1], near[0]]];
   lane(drawn, 92, spans, [there.send, there.way, there.get], wire[0]);
   lane(drawn, 172, spans.map(([from, to]) => [to, from]).reverse(), [back.send, back.way, back.get], wire[1]);
   const senderX = forwardRight ? near[0] : far[1], receiverX = forwardRight ? far[1] : near[0], out = forwardRight ? 1 : -1;
   drawn.append(svg("path", { class: "lane" + (dwell && dwell.found ? "" : " none"), d: `M${receiverX} 92 h${22 * out} v80 h${-22 * out}` }));
-  label(drawn, receiverX + 30 * out, 129, dwell, forwardRight ? "start" : "end", 16);
+  const turned = dwell && dwell.found, side = { x: receiverX + 30 * out, "text-anchor": forwardRight ? "start" : "end" };
+  drawn.append(svg("text", { class: "us", ...side, y: 136 }, turned ? us(dwell.found.quantiles[0]) : ""), svg("text", { class: "soft", ...side, y: 120 }, "dwell"),
+    svg("text", { class: "soft", ...side, y: 152 }, turned ? tail(dwell.found) : cut(dwell ? dwell.why : "", 13)));
   drawn.append(svg("text", { class: "us", x: senderX - 12 * out, y: 136, "text-anchor": forwardRight ? "end" : "start" }, whole ? us(whole.quantiles[0]) : "-"));
   drawn.append(svg("text", { class: "soft", x: senderX - 12 * out, y: 120, "text-anchor": forwardRight ? "end" : "start" }, "round trip"));
   drawn.append(svg("text", { class: "soft", x: senderX - 12 * out, y: 152, "text-anchor": forwardRight ? "end" : "start" }, whole ? tail(whole) : ""));
-  if (wake && wake.found) drawn.append(svg("text", { class: "soft", x: senderX, y: 48, "text-anchor": forwardRight ? "start" : "end" }, "sender woke " + us(wake.found.quantiles[0]) + " late, p99 " + us(wake.found.quantiles[2])));
+  if (wake && wake.found) drawn.append(svg("text", { class: "soft", x: senderX, y: 48, "text-anchor": forwardRight ? "start" : "end" }, "sender woke " + us(wake.found.quantiles[0]) + " late, " + tail(wake.found)));
   for (const x of [near[0], near[1], far[0], far[1]]) for (const y of [92, 172]) drawn.append(svg("circle", { class: "tick", cx: x, cy: y, r: 4 }));
-  for (const [way, y] of [[run.direction, 66], [run.direction === "up" ? "down" : "up", 212]]) {
+  for (const [way, y] of [[run.direction, 42], [run.direction === "up" ? "down" : "up", 212]]) {
     const one = summary(run, way);
+    if (!one && whyNot(run, way) === whyNot(run, "round_trip")) continue;
     const words = one ? "the whole way " + way + ": " + us(one.quantiles[0]) + (one.bound ? " \u00b1 " + us(one.bound) : "") + ", " + tail(one) : "the way " + way + ": " + whyNot(run, way);
-    drawn.append(svg("text", { class: one ? "" : "soft", x: 540, y: y === 66 ? 46 : y, "text-anchor": "middle" }, words));
+    drawn.append(svg("text", { class: one ? "" : "soft", x: 540, y, "text-anchor": "middle" }, words),
+      svg("text", { class: "soft", x: 540, y: y + 15, "text-anchor": "middle" }, without(run, way)));
   }
   return drawn;
+}
+function without(run, way) {
+  const found = run.trusted ? summary({ metrics: run.trusted }, way) : null;
+  return found ? "without suspect clocks " + us(found.quantiles[0]) + (found.bound ? " \u00b1 " + us(found.bound) : "") : "";
 }
 const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "\u2026" : text);
 function tail(found) {
@@ -74,11 +82,14 @@ function tail(found) {
   return p99 === undefined || p99 === null ? "max " + us(found.max) : "p99 " + us(p99);
 }
 function lane(drawn, y, spans, stages, wire) {
+  const reasons = new Set(stages.map((stage) => (stage && !stage.found ? stage.why : "")));
+  const alike = reasons.size === 1 && !reasons.has("") ? [...reasons][0] : "";
+  if (alike) drawn.append(svg("text", { class: "soft", x: 540, y: y - 8, "text-anchor": "middle" }, alike));
   stages.forEach((stage, place) => {
     const [from, to] = spans[place], known = stage && stage.found, sign = Math.sign(to - from);
     drawn.append(svg("path", { class: "lane" + (known ? "" : " none"), d: `M${from} ${y} H${to - 10 * sign}` }));
     drawn.append(svg("path", { class: known ? "tip" : "none-tip", d: `M${to - 4 * sign} ${y} l${-9 * sign} -4.5 v9 z` }));
-    label(drawn, (from + to) / 2, y - 9, stage, "middle", 26);
+    if (!alike) label(drawn, (from + to) / 2, y - 9, stage, "middle", 26);
   });
   if (wire && wire.found) drawn.append(svg("text", { class: "soft", x: 540, y: y + 30, "text-anchor": "middle" }, "from NIC to NIC " + us(wire.found.quantiles[0])));
 }

@@ -14,8 +14,8 @@ panel("outliers", ["a", "theme"], async (into) => {
 function drawOutliers(into, run, list) {
   into.replaceChildren();
   const counts = run.anomalyCounts || {}, total = Object.values(counts).reduce((sum, n) => sum + n, 0);
-  if (!total) return void into.append(el("p", {}, run.status === "done" ? "Nothing odd was found in " : "No verdicts on ", el("b", { class: "a" }, run.label), "."));
-  into.append(el("p", { class: "note" }, el("b", { class: "a" }, run.label), ": " + many(total) + (total === 1 ? " anomaly" : " anomalies") + (list.length < total ? ", of which the " + list.length + " largest are listed" : "") + ". Times in seconds from the first packet; sizes ", emulation(state.a) ? el("span", { class: "emulated" }, emulation(state.a)) : null, emulation(state.a) ? ", " : "", "with their bounds."));
+  if (!total) return void put(into, el("p", {}, run.status === "done" ? "Nothing odd was found in " : "No verdicts on ", el("b", { class: "a" }, run.label), "."));
+  put(into, el("p", { class: "note" }, el("b", { class: "a" }, run.label), ": " + many(total) + (total === 1 ? " anomaly" : " anomalies") + (list.length < total ? ", of which the " + list.length + " largest are listed" : "") + ". Times in seconds from the first packet; sizes ", emulation(state.a) ? el("span", { class: "emulated" }, emulation(state.a)) : null, emulation(state.a) ? ", " : "", "with their bounds."));
   const filters = el("fieldset", { class: "filters" }, el("legend", { class: "visually-hidden" }, "Verdicts that are listed"));
   for (const [word, letter] of VERDICTS) {
     if (!counts[word]) continue;
@@ -24,14 +24,15 @@ function drawOutliers(into, run, list) {
     box.addEventListener("change", () => { if (box.checked) wanted.add(word); else wanted.delete(word); drawOutliers(into, run, list); document.getElementById("f-" + word).focus(); });
     filters.append(el("label", {}, box, " ", el("span", { class: "verdict " + word }, letter + " " + word), " " + many(counts[word])));
   }
-  const chosen = list.filter(([verdict]) => wanted.has(verdict)), most = allShown || onPaper ? chosen : FEW >= chosen.length ? chosen : largest(chosen);
-  into.append(filters, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Anomalies" }, el("table", { class: "wide" },
+  const chosen = list.filter(([verdict]) => wanted.has(verdict)), few = onPaper ? 3 * FEW : FEW;
+  const most = allShown || few >= chosen.length ? chosen : largest(chosen, few);
+  put(into, filters, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Anomalies" }, el("table", { class: "wide" },
     el("thead", {}, el("tr", {}, ["at, s", "verdict", "what", "where", "size", "packets", "evidence"].map((name, i) => el("th", { scope: "col", class: i === 0 || i === 5 ? "n" : "" }, name)))),
     el("tbody", {}, most.map((anomaly) => anomalyRow(run, anomaly))))));
-  if (most.length < chosen.length) into.append(button("Show all " + chosen.length, { class: "no-print" }, () => { allShown = true; drawOutliers(into, run, list); }));
+  if (most.length < chosen.length) put(into, button("Show all " + chosen.length, { class: "no-print" }, () => { allShown = true; drawOutliers(into, run, list); }));
 }
-function largest(list) {
-  const kept = new Set(list.slice().sort((p, q) => q[7] - p[7] || q[5] - p[5]).slice(0, FEW));
+function largest(list, few) {
+  const kept = new Set(list.slice().sort((p, q) => q[7] - p[7] || q[5] - p[5]).slice(0, few));
   return list.filter((anomaly) => kept.has(anomaly));
 }
 const PLACES = { forward: "on the way there", back: "on the way back", receiver: "receiver", sender: "sender", clock: "clock" };
@@ -41,21 +42,21 @@ function anomalyRow(run, [verdict, kind, where, start, end, packets, size, , evi
   const when = start.toFixed(2) + (end - start >= 0.5 ? "\u2013" + end.toFixed(2) : "");
   const go = run.drawing ? button(when, { class: "link", "aria-label": "Show the time from " + when + " s above" }, () => { zoom(start - margin, end + margin); document.getElementById("course").scrollIntoView({ block: "start" }); }) : when;
   return el("tr", {}, el("td", { class: "n" }, go), el("td", {}, el("span", { class: "verdict " + (VERDICTS.some(([word]) => word === verdict) ? verdict : "unknown") }, letter + " " + verdict)),
-    el("td", {}, kind), el("td", {}, PLACES[where] || where), el("td", {}, size), el("td", { class: "n" }, many(packets)), el("td", { class: "value" }, evidence.join("; ")));
+    el("td", { class: "line" }, kind), el("td", { class: "line" }, PLACES[where] || where), el("td", { class: "line" }, size), el("td", { class: "n" }, many(packets)), el("td", { class: "value" }, evidence.join("; ")));
 }
 
 panel("published", [], (into) => {
   into.replaceChildren();
-  if (!data.published.length) return void into.append(el("p", { class: "note" }, "The study of 2022-2023 has no values of these attachments and loads."));
+  if (!data.published.length) return void put(into, el("p", { class: "note" }, "The study of 2022-2023 has no values of these attachments and loads."));
   const reasons = [...new Set(data.published.flatMap((row) => row.whyNot))], number = (reason) => reasons.indexOf(reason) + 1;
   const sources = [...new Set(data.published.map((row) => row.source))];
   const row = (entry) => {
     const ours = oursOf(entry);
-    return el("tr", {}, el("th", { scope: "row" }, entry.label), el("td", {}, (data.ways.find((way) => way.key === entry.name) || { words: entry.name }).words),
+    return el("tr", {}, el("th", { scope: "row", class: "line" }, entry.label), el("td", { class: "line" }, (data.ways.find((way) => way.key === entry.name) || { words: entry.name }).words),
       entry.times.map((t) => el("td", { class: "n" }, us(t))), ours.map((t) => el("td", { class: "n" }, us(t))), el("td", {}, emulation(entry.runs[0]) || "real"),
-      el("td", {}, entry.whyNot.length ? ["\u2260 not comparable ", el("span", { class: "note" }, entry.whyNot.map(number).join(", "))] : "\u2713 comparable"), el("td", { class: "note" }, String.fromCharCode(97 + sources.indexOf(entry.source))));
+      el("td", {}, entry.whyNot.length ? [el("span", { title: "not comparable" }, "\u2260 "), el("span", { class: "note" }, entry.whyNot.map(number).join(", "))] : "\u2713 comparable"), el("td", { class: "note" }, String.fromCharCode(97 + sources.indexOf(entry.source))));
   };
-  into.append(el("p", { class: "note" }, "What the public study of 2022-2023 measured, beside ours of the same attachment, way and load (median of our runs); us. Where something else than the attachment differs, too, the two are not comparable, and the numbers say why."),
+  put(into, el("p", { class: "note" }, "What the public study of 2022-2023 measured, beside ours of the same attachment, way and load (median of our runs); us. \u2260: not comparable, since something else than the attachment differs, too; the numbers say what."),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Published values" }, el("table", { class: "wide" },
       el("thead", {}, el("tr", {}, el("td", { colspan: 2 }), el("th", { colspan: 4, scope: "colgroup" }, "published"), el("th", { colspan: 5, scope: "colgroup" }, "ours"), el("td", { colspan: 2 })),
         el("tr", {}, ["", "", "min", "avg", "max", "stddev", "min", "avg", "max", "stddev", "", "", "source"].map((name, i) => (name ? el("th", { scope: "col", class: i > 1 && i < 10 ? "n" : "" }, name) : el("td", {}))))),
@@ -89,9 +90,9 @@ panel("environment", ["a", "b"], async (into) => {
     holder.append(el("div", {}, el("h3", {}, title), el("table", { class: "wide" }, other ? el("thead", {}, el("tr", {}, ["", "A", "B"].map((name) => (name ? el("th", { scope: "col" }, name) : el("td", {}))))) : null,
       el("tbody", {}, names.map((name) => el("tr", { class: other ? "differs" : "" }, el("th", { scope: "row" }, other ? "\u2260 " : "", name), el("td", { class: "value" }, mine[name] ?? "-"), other ? el("td", { class: "value" }, theirs[name] ?? "-") : null))))));
   }
-  into.append(holder.childNodes.length ? holder : el("p", {}, other ? "Nothing that was recorded differs." : "Nothing was recorded."));
+  put(into, holder.childNodes.length ? holder : el("p", {}, other ? "Nothing that was recorded differs." : "Nothing was recorded."));
   const refuted = (one.evidence || []).filter(([, , ok]) => !ok).length;
-  if (one.evidence && one.evidence.length) into.append(el("details", {}, el("summary", {}, "Which way the packets went: " + one.evidence.length + " proofs" + (refuted ? ", of which " + refuted + " failed" : ", none failed")),
+  if (one.evidence && one.evidence.length) put(into, el("details", {}, el("summary", {}, "Which way the packets went: " + one.evidence.length + " proofs" + (refuted ? ", of which " + refuted + " failed" : ", none failed")),
     el("ul", { class: "reasons" }, one.evidence.map(([what, rule, ok]) => el("li", {}, ok ? "\u2713 " : "\u2715 NOT so: ", what, rule ? ": " + rule : "")))));
 });
 
@@ -114,7 +115,7 @@ panel("reproduce", ["a"], async (into) => {
   if (asked !== state.a) return;
   into.replaceChildren(el("p", { class: "note" }, el("b", { class: "a" }, run.label), ": run ", run.id, ", ", run.created, ", of the scenario ", run.name, "."),
     el("h3", {}, "scenario.yaml, with every option as it was"), el("div", {}, copyable(more.scenario, "the scenario")));
-  if (run.commands) into.append(el("h3", {}, "and the command"), el("div", {}, copyable(run.commands, "the command")));
-  into.append(el("details", {}, el("summary", {}, more.script ? "The exact commands of this run, " + more.script.trimEnd().split("\n").length + " lines" : "The exact commands of this run"),
+  if (run.commands) put(into, el("h3", {}, "and the command"), el("div", {}, copyable(run.commands, "the command")));
+  put(into, el("details", {}, el("summary", {}, more.script ? "The exact commands of this run, " + more.script.trimEnd().split("\n").length + " lines" : "The exact commands of this run"),
     more.script ? copyable(more.script, "the commands") : el("p", { class: "note" }, "Not in this page: commands.jsonl of the run's directory has them, if latlab measured it. A page of fewer runs holds them.")));
 });

@@ -2,7 +2,7 @@
 // Elements and words. A text of a run becomes a text node, or an attribute's value, and never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-const PLAIN_ATTRIBUTE = /^(?:aria-[a-z]+|data-[a-z]+|[a-zA-Z]+|stroke-width|text-anchor)$/;
+const PLAIN_ATTRIBUTE = /^(?:aria-[a-z]+|data-[a-z]+|[a-zA-Z]+|stroke-width|text-anchor|vector-effect)$/;
 
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -17,6 +17,7 @@ function fill(node, attributes, children) {
   return node;
 }
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+const put = (node, ...children) => fill(node, null, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
 function button(words, attributes, act) {
@@ -35,7 +36,7 @@ function us(ns) {
 const signed = (ns) => (ns > 0 ? "+" : "") + us(ns);
 const many = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 function seconds(s) {
-  return s >= 3600 ? (s / 3600).toFixed(2) + " h" : s >= 100 ? s.toFixed(0) + " s" : s.toFixed(2) + " s";
+  return s < 0.1 ? Number((s * 1000).toPrecision(2)) + " ms" : s >= 3600 ? (s / 3600).toFixed(2) + " h" : s >= 100 ? s.toFixed(0) + " s" : s.toFixed(2) + " s";
 }
 function bits(bps) {
   for (const [size, name] of [[1e9, "Gbit/s"], [1e6, "Mbit/s"], [1e3, "kbit/s"]]) {
