@@ -19,7 +19,7 @@ import click
 
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-from latlab.verbs import bench, isochron, report, store
+from latlab.verbs import bench, compare, figure, isochron, report, store
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
@@ -145,7 +145,10 @@ def schema(what: str) -> None:
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
 
 
-for _verb in (bench.bench, isochron.import_file, isochron.export, report.report, store.list_runs, store.show):
+for _verb in (
+    bench.bench, compare.baseline, compare.compare, figure.figure, isochron.import_file, isochron.export, report.report,
+    store.list_runs, store.show,
+):  # fmt: skip
     cli.add_command(_verb)
 
 

@@ -24,7 +24,7 @@ MACCHIATOBIN = BenchFacts(kind="boards", name="macchiatobin", nic="enp1s0", cabl
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    with files("latlab.published").joinpath(name).open(newline="") as file:
+    with files("latlab.published").joinpath(name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -119,7 +119,7 @@ def test_the_same_measurement_on_the_same_boards_is_comparable() -> None:
     (fewer,) = beside(measured("vfio", bench=MACCHIATOBIN, n=50), "netperf TCP_RR")
     assert fewer.why_not == ("another number of exchanges: theirs 1000, ours 50",)
     (probe,) = beside(measured("vfio", bench=MACCHIATOBIN), "round_trip")
-    assert probe.why_not[0].startswith("another method: theirs netperf TCP_RR, ours latlab-probe")
+    assert probe.why_not[0].startswith("another method: theirs netperf TCP_RR; ours latlab-probe")
 
 
 def test_a_made_up_machine_is_another_one() -> None:

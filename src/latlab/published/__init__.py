@@ -63,9 +63,10 @@ class PublishedValue:
 
     @property
     def label(self) -> str:
-        """ "vfio, 3 netperf (2023, i225)": as a table names it."""
+        """ "vfio, 3 netperf (2023, i225)", "vfio, no load (ping, 2022-03-04, i225)": as a table names it."""
         load = "no load" if self.load == "none" else self.load
-        return f"{self.attachment}, {load} ({self.week}, {self.nic})"
+        method = f"{self.method.split()[0]}, " if self.method in _KINDS.values() else ""
+        return f"{self.attachment}, {load} ({method}{self.week}, {self.nic})"
 
 
 @functools.cache
@@ -75,7 +76,7 @@ def published() -> tuple[PublishedValue, ...]:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with files("latlab.published").joinpath(name).open(encoding="utf-8", newline="") as file:
+    with files("latlab.published").joinpath(name).open(encoding="utf-8") as file:
         yield from csv.DictReader(file)
 
 

@@ -97,7 +97,7 @@ def _of_method(document: RunDocument, name: str, value: PublishedValue) -> Itera
         if n != usual:
             yield f"another number of exchanges: theirs {usual}, ours {'not known' if n is None else n}"
         return
-    yield f"another method: theirs {value.method}, ours latlab-probe from application to application"
+    yield f"another method: theirs {value.method}; ours latlab-probe, from application to application"
     if isinstance(document.metrics.get(name), Summary):
         size = _flow(document, "size_bytes")
         yield f"another size: theirs not published, ours {'not known' if size is None else f'{size} bytes'}"

@@ -99,7 +99,8 @@ def _append_block(text: Text, block: Block, label_width: int, widths: Sequence[i
 
 
 def _numbers(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
+    line = "".join(" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
+    return line.rstrip()  # a mail folds what ends with spaces
 
 
 def paragraph(text: Text, first: str, body: str, style: str = "") -> None:
