@@ -19,9 +19,12 @@ from latlab.errors import NotComparableError
 from latlab.stats.comparing import Comparison, Question, bench_key, comparable, compare_groups
 from latlab.store.document import RunDocument
 from latlab.store.environment_diff import EnvironmentDifference, environment_diff
+from latlab.store.find import with_intervals
 from latlab.store.run_dir import RunDirectory
-from latlab.store.selection import select_runs
+from latlab.store.sides import runs_of
 
+BENCH_FACTS = {"bench": "name", "nic": "nic", "cable": "cable"}
+"""Words of `UNDER_TEST` -> fields of the bench's facts."""
 Runs = list[RunDirectory]
 Key = tuple[str, ...]
 
@@ -53,12 +56,12 @@ class Compared:
 def compare(
     a: str, b: str, runs: Path = Path("runs"), question: Question | None = None, *, without_invalid: bool = False
 ) -> Compared:
-    """Compares what `a` and `b` mean in the folder `runs` (see `store.selection`).
+    """Compares what `a` and `b` mean in the folder `runs` (see `store.sides`).
 
     `without_invalid`: leave out runs that are not to be believed, instead of refusing. Raises what `compare_groups`
     does, and StoreError for runs that cannot be found or read.
     """
-    return compare_runs(select_runs(runs, a), select_runs(runs, b), question, without_invalid=without_invalid)
+    return compare_runs(runs_of(runs, a), runs_of(runs, b), question, without_invalid=without_invalid)
 
 
 def compare_runs(a: Runs, b: Runs, question: Question | None = None, *, without_invalid: bool = False) -> Compared:
@@ -81,7 +84,7 @@ def _believable(side: str, runs: Runs, left_out: list[str]) -> Runs:
 
 def _paired(a: Runs, b: Runs, asked: Question, left_out: list[str]) -> Iterator[tuple[Runs, Runs]]:
     """The two groups, or each point of A with the same point of B."""
-    groups, others = _by_point(a), _by_point(b)
+    groups, others = (_by_point(side, asked.under_test) for side in (a, b))
     if len(groups) == len(others) == 1:
         yield a, b
         return
@@ -97,16 +100,18 @@ def _paired(a: Runs, b: Runs, asked: Question, left_out: list[str]) -> Iterator[
         yield groups[key], others[key]
     for name, side in (("A", groups), ("B", others)):
         left_out += [
-            f"only {name} has {_label(runs[0].document)} ({len(runs)} runs): not compared"
+            f"only {name} has {_label(runs[0].document)} ({len(runs)} run{'s' if len(runs) > 1 else ''}): not compared"
             for key, runs in side.items()
             if key not in both
         ]
 
 
-def _by_point(runs: Runs) -> dict[Key, Runs]:
+def _by_point(runs: Runs, under_test: Sequence[str]) -> dict[Key, Runs]:
+    """By point and bench, without those facts of the bench that are under test."""
     found: dict[Key, Runs] = {}
     for run in runs:
-        found.setdefault((run.document.point_id, *bench_key(run.document.bench)), []).append(run)
+        bench = run.document.bench.model_copy(update={BENCH_FACTS[w]: "" for w in under_test if w in BENCH_FACTS})
+        found.setdefault((run.document.point_id, *bench_key(bench)), []).append(run)
     return found
 
 
@@ -115,7 +120,9 @@ def _label(document: RunDocument) -> str:
 
 
 def _pair(a: Runs, b: Runs, asked: Question) -> Pair:
-    found = compare_groups([run.document for run in a], [run.document for run in b], asked)
+    single = len(a) == len(b) == 1  # only then do intervals within the runs decide
+    one, other = ([with_intervals(run) if single else run.document for run in side] for side in (a, b))
+    found = compare_groups(one, other, asked)
     differing = environment_diff([(run.path, run.document) for run in a], [(run.path, run.document) for run in b])
     notes = (*found.notes, *_confounded(found, differing, asked.under_test))
     return Pair(replace(found, notes=notes), tuple(differing))

@@ -33,7 +33,7 @@ from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
 from latlab.stats.clocks import SHARED
-from latlab.stats.records import Records
+from latlab.stats.columns import Columns
 from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
 from latlab.store.document import Evidence as EvidenceRecord
@@ -118,7 +118,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
 
         load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
-            with standing.beside(ready, run) if standing.beside else nullcontext(_nobody) as begun:
+            with standing.beside(ready, run, clocks) if standing.beside else nullcontext(_nobody) as begun:
                 taken.probe = _probe(point, run, sender, reflector, clocks, progress, begun)
             replied = taken.probe.sender["replied"]
             flown = _evidence(point, ready)
@@ -148,6 +148,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         ready = standing.make(point, site, run.id, run.log("guest-console.log"))
         if ready.machine:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
+            if again := ready.machine.started_again:
+                run.document.env["guest started again"] = again
     run.document.env["attachment"] = dict(ready.wiring.notes)
     if point.nic.offloads == "off":
         run.document.env["offloads that stay on"] = ", ".join(ready.offloads) or "none"
@@ -338,7 +340,7 @@ def _statistics(run: RunDirectory) -> None:
     run.convert_samples(found.clocks)
 
 
-def _stoppable(chunks: Iterable[Records]) -> Iterator[Records]:
+def _stoppable(chunks: Iterable[Columns]) -> Iterator[Columns]:
     for chunk in chunks:
         interrupt.check()
         yield chunk

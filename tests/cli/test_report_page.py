@@ -88,6 +88,7 @@ def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_output_cannot_be_written(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert report("--runs", runs, "-o", tmp_path) == 3
+    (tmp_path / "folder.html").mkdir()
+    assert report("--runs", runs, "-o", tmp_path / "folder.html") == 3
     assert "is a folder" in capsys.readouterr().err
     assert report("--runs", runs, "-o", tmp_path / "no" / "such.html") == 3

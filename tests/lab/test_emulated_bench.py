@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab.latlab_command import Command
+from tests.lab.latlab_command import Command, latlab, runs_of
 
 SCENARIO = """
 attachment:
@@ -72,8 +73,7 @@ def measured(start: Start, folder: Path, text: str) -> list[dict[str, Any]]:
     command = done(start("run", str(path), "--runs", runs), LIMIT_S)
     assert command.process.returncode == 0, command.stderr
     assert command.wait_until_all_ended() == {}
-    listed = done(start("list", "--json", "--runs", runs)).json
-    return [done(start("show", "--json", "--runs", runs, run["id"])).json for run in listed]
+    return runs_of(folder)
 
 
 @pytest.mark.timeout(LIMIT_S + 20)
@@ -114,6 +114,26 @@ def test_load_from_the_guest_beside_a_flow_out_of_it(run_latlab: Start, tmp_path
     assert run["load_achieved"]["streams"] == 3
     assert run["load_achieved"]["achieved_bps"] > 0.3 * 3 * 500_000
     assert run["instruments"]["netperf TCP_RR"]["mean_ns"] > 0
+
+
+@pytest.mark.timeout(180)
+def test_an_emulator_that_fails_by_itself_is_started_again(run_latlab: Start, tmp_path: Path) -> None:
+    """SIGSEGV is what a defect of QEMU looks like; SIGKILL would be somebody's wish."""
+    path = tmp_path / "scenario.yaml"
+    path.write_text("attachment: baseline\nflow: [{period: 10ms, count: 20}, {period: 10ms, count: 1500}]\n")
+    command = run_latlab("run", str(path), "--runs", str(tmp_path / "runs"))
+    command.wait_for_process("latlab-probe", "connect")
+    while command.stderr.count("lost 0") < 1:
+        assert command.process.poll() is None, command.stderr
+        time.sleep(0.05)
+    time.sleep(2)  # into the second flow, or on the way to it
+    os.kill(command.wait_for_process("qemu-system", "-name hypervisor"), signal.SIGSEGV)
+    assert command.wait(120) == 0, command.stderr
+    assert "the emulator failed, and is started again: hypervisor: QEMU was ended by signal 11" in command.stderr
+    assert [run["counts"]["sent"] for run in runs_of(tmp_path)] == [20, 1500]
+    listed = latlab("list", "--json", "--runs", str(tmp_path / "runs"), folder=tmp_path).json
+    assert [run["status"] for run in listed] == ["done", "failed", "done"]
+    assert command.wait_until_all_ended() == {}
 
 
 @pytest.mark.timeout(240)

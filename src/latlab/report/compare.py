@@ -18,7 +18,7 @@ from latlab.stats.comparing.observing import LOST
 from latlab.stats.stamps import METRICS
 from latlab.store.environment_diff import EnvironmentDifference
 
-COLUMNS = ("A", "B", "B - A", "%", "from", "to", "noise", "")
+COLUMNS = ("A", "B", "B - A", "%", "from", "to", "noise", "B is")
 _SHOWN_IDS = 3
 _MOST_DIFFERENCES = 40
 _STAGES = {metric.key(way): f"{way} {metric.label}" for metric in METRICS for way in ("up", "down") if metric.leg}
@@ -32,7 +32,7 @@ def headlines(comparison: Comparison) -> list[str]:
 
 def sentence(comparison: Comparison, row: Compare) -> str:
     """What one row says, in words."""
-    name = "lost packets" if row.metric == LOST else f"{_NAMES.get(row.metric, row.metric)} {row.quantity}"
+    name = "the loss" if row.metric == LOST else f"{_NAMES.get(row.metric, row.metric)} {row.quantity}"
     found = row.found
     runs = f"{_runs(comparison.a)} against {_runs(comparison.b)}"
     if found is None:
@@ -102,11 +102,20 @@ def _append_pair(text: Text, pair: Pair) -> None:
         more = f" and {len(side.ids) - _SHOWN_IDS} more" if len(side.ids) > _SHOWN_IDS else ""
         paragraph(text, f" {name}  ", f"{side.label}: {_runs(side)}, {ids}{more}")
     text.append("\n").append_text(tables(blocks(comparison)))
-    if comparison.notes:
+    if lines := [*comparison.notes, *_reasons(comparison)]:
         text.append("\n")
-        for line in comparison.notes:
+        for line in lines:
             paragraph(text, "   ", line, "dim")
     _append_environment(text, pair.environment)
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """Why rows with numbers were not judged: one line for each reason."""
+    found: dict[str, dict[str, None]] = {}
+    for row in comparison.rows:
+        if row.why and row.found and not row.gate and (row.metric != LOST or row.found.difference):
+            found.setdefault(row.why, {})[row.quantity] = None
+    return [f"{', '.join(quantities)}: {why}" for why, quantities in found.items()]
 
 
 def blocks(comparison: Comparison) -> list[Block]:
@@ -118,6 +127,9 @@ def blocks(comparison: Comparison) -> list[Block]:
             found.append(Block(title, (), (), message=comparison.refused[metric]))
             continue
         rows = [row for row in comparison.rows if row.metric == metric and (row.found or row.gate)]
+        if metric == LOST and all(row.found and row.found.a == row.found.b == 0 for row in rows):
+            found.append(Block("lost packets", (), (), message="none on either side"))
+            continue
         words = "lost packets (of a million)" if metric == LOST else f"{title} ({unit(comparison.bench)})"
         found.append(Block(words, COLUMNS, [_row(row) for row in rows]))
     return found

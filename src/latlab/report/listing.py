@@ -22,8 +22,8 @@ _TIME_LENGTH = len("20261120T140311Z")
 def list_json(runs: Iterable[RunDirectory | BrokenRun]) -> list[dict[str, Any]]:
     """One object for each run, oldest first, with the same keys in all of them; times in ns.
 
-    `n` and `quantiles_ns` are the round trip's; `metrics` has round trip, up and down in full. What a run does not
-    have is null. A directory that cannot be read has the status `broken`, and the reason among its reasons.
+    `n`, `quantiles_ns` and `intervals_ns` are the round trip's; `metrics` has round trip, up and down in full. What a
+    run does not have is null. A directory that cannot be read has the status `broken`, and why among its reasons.
     """
     return [_broken(run) if isinstance(run, BrokenRun) else _readable(run.path, run.document) for run in runs]
 
@@ -51,6 +51,7 @@ def _readable(path: Path, document: RunDocument) -> dict[str, Any]:
         "n": round_trip.n if round_trip else 0,
         "lost": document.counts.lost,
         "quantiles_ns": round_trip.quantiles_ns if round_trip else dict.fromkeys(QUANTILES),
+        "intervals_ns": dict.fromkeys(QUANTILES) | (round_trip.intervals_ns if round_trip else {}),
         "metrics": metrics,
         "counts": values["counts"],
     }
@@ -68,6 +69,7 @@ def _broken(run: BrokenRun) -> dict[str, Any]:
         "n": 0,
         "lost": None,
         "quantiles_ns": dict.fromkeys(QUANTILES),
+        "intervals_ns": dict.fromkeys(QUANTILES),
         "metrics": dict.fromkeys(("round_trip", "up", "down")),
         "counts": None,
     }

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, Row, microseconds, paragraph, tables
 from latlab.report.table import bound_of, emulation, instrument_blocks, known, unit
+from latlab.report.tails import tails_block
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import NotMeasured
 from latlab.store.document import AnomalyRecord, RunDocument
@@ -24,14 +25,14 @@ _QUANTILES = ("p50", "p99", "p99.9", "p99.99")
 
 
 def show_json(run: RunDirectory) -> dict[str, Any]:
-    """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`), and
-    the run's files."""
+    """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`,
+    `intervals_ns`), and the run's files."""
     from latlab.report.listing import list_json
 
     document = with_statistics(run)
     (row,) = list_json([RunDirectory(run.path, document)])
     values: dict[str, Any] = document.model_dump(mode="json")
-    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns")}
+    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns", "intervals_ns")}
     return {**values, "id": run.id, **extra, "files": _files(run)}
 
 
@@ -41,6 +42,7 @@ def show_text(run: RunDirectory) -> Text:
     text = Text()
     _headline(text, run, document)
     _metrics(text, document)
+    _tails(text, document)
     _clocks(text, document)
     _counts(text, document)
     _instruments(text, document)
@@ -94,6 +96,12 @@ def _metrics(text: Text, document: RunDocument) -> None:
     text.append_text(
         tables([Block(f"metrics ({unit(document.bench)})", (*COLUMNS, "±") if bounded else COLUMNS, rows)])
     )
+
+
+def _tails(text: Text, document: RunDocument) -> None:
+    block = tails_block(document)
+    if block is not None:
+        text.append("\n").append_text(tables([block]))
 
 
 def _clocks(text: Text, document: RunDocument) -> None:

@@ -75,8 +75,8 @@ def baseline_runs(root: Path, name: str) -> list[RunDirectory]:
     return [open_run(root / run) for run in known[name].runs]
 
 
-def set_baseline(root: Path, name: str, runs: Sequence[RunDirectory]) -> bool:
-    """Gives the name to these runs, which are in `root`; whether it was another's before.
+def set_baseline(root: Path, name: str, runs: Sequence[RunDirectory]) -> int:
+    """Gives the name to these runs, which are in `root`; returns how many had it before.
 
     Raises UsageError for a name that is none or a run that is elsewhere, MeasurementError for one that is not to be
     believed, StoreError when the file cannot be written.
@@ -96,9 +96,9 @@ def set_baseline(root: Path, name: str, runs: Sequence[RunDirectory]) -> bool:
             reasons = "; ".join(run.document.verdict.reasons) or run.document.status
             raise MeasurementError(f"{run.id} cannot be a baseline: {reasons}", hint="choose runs that are valid")
     known = read_baselines(root)
-    replaced = name in known
+    before = len(known[name].runs) if name in known else 0
     _write(root, known | {name: Baseline(set=now(), runs=names)})
-    return replaced
+    return before
 
 
 def remove_baseline(root: Path, name: str) -> None:

@@ -8,6 +8,7 @@ would misread gets a new number. `python -m json.tool run.json` is all that is n
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ from latlab.stats.summary import Counts, MetricResult
 
 FORMAT = 1
 MOST_ANOMALIES = 100
+
+_NUMBERS = re.compile(rb"\[\n([-+0-9.eE,\s]*)\n\s*\]")
+"""A list of numbers as pydantic writes it: one a line. A text cannot hold a line's end, so none looks like it."""
 
 Status = Literal["running", "done", "failed", "interrupted"]
 VerdictValue = Literal["valid", "suspect", "invalid"]
@@ -36,7 +40,7 @@ class Verdict(_Part):
 
 
 class BenchFacts(_Part):
-    """What the run was measured on. Runs that differ in kind, name, accelerator or cable never share a table.
+    """What the run was measured on. Runs that differ in kind, name, accelerator, NIC or cable never share a table.
 
     `headline` is the line that the terminal shows for the bench; facts of a kind of bench follow as further fields.
     What an older run did not record is empty.
@@ -108,6 +112,7 @@ class Timing(_Part):
     error_ns: int = 0
     noise_ns: int = 0
     suspect: int = 0
+    contradicted: int = 0
     words: list[str] = []
 
 
@@ -126,14 +131,23 @@ class AnomalyRecord(_Part):
     evidence: list[str] = []
 
 
+class CurveRecord(_Part):
+    """A complementary distribution: see `stats.quantiles.Curve`, whose fields these are."""
+
+    values_ns: list[int] = []
+    beyond: list[float] = []
+    low_ns: list[int] = []
+    high_ns: list[int] = []
+
+
 class RunDocument(_Part):
     """The content of run.json.
 
     `point` is the canonical point, `point_id` its identity: runs with the same `point_id` repeat each other.
     `attachment` and `load` are the labels that tables show. `timescales` says which clocks were compared.
     `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
-    packets whose clocks are suspect, if there are any. `anomalies` holds the `MOST_ANOMALIES` largest of each kind,
-    `anomaly_counts` the number of all by verdict.
+    packets whose clocks are suspect, if there are any. `curves` are those of `round_trip`, `up` and `down`.
+    `anomalies` holds the `MOST_ANOMALIES` largest of each kind, `anomaly_counts` the number of all by verdict.
     """
 
     format: int = FORMAT
@@ -148,10 +162,13 @@ class RunDocument(_Part):
     bench: BenchFacts
     status: Status = "running"
     finished: datetime | None = None
+    again: str = ""
+    """The run that measured the same again, because the emulator of the bench had failed under this one."""
     verdict: Verdict = Field(default_factory=lambda: Verdict(value="invalid", reasons=["the run did not finish"]))
     timescales: dict[Clock, str] = {}
     metrics: dict[str, MetricResult] = {}
     metrics_trusted: dict[str, MetricResult] = {}
+    curves: dict[str, CurveRecord] = {}
     counts: Counts = Field(default_factory=Counts)
     timing: Timing = Field(default_factory=Timing)
     anomalies: list[AnomalyRecord] = []
@@ -168,7 +185,11 @@ class RunDocument(_Part):
         return "up" if self.point.get("flow", {}).get("direction") == "up" else "down"
 
     def to_json(self) -> bytes:
-        return self.model_dump_json(indent=1).encode() + b"\n"
+        return _NUMBERS.sub(_on_one_line, self.model_dump_json(indent=1).encode()) + b"\n"
+
+
+def _on_one_line(numbers: re.Match[bytes]) -> bytes:
+    return b"[" + b" ".join(numbers[1].split()) + b"]"
 
 
 def parse_document(data: bytes, where: str) -> RunDocument:

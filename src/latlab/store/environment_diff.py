@@ -65,7 +65,7 @@ def environment_diff(
         values = [tuple(dict.fromkeys(one.get(key, ABSENT) for one in side)) for side in sides]
         if set(values[0]) == set(values[1]) or _source(key) not in told[0] & told[1]:
             continue
-        if not _comes_and_goes(key, values):
+        if not _comes_and_goes(key, sides):
             found.append(EnvironmentDifference(*key, *values))
     return found
 
@@ -88,10 +88,14 @@ def environment(path: Path, document: RunDocument) -> Environment:
     return found
 
 
-def _comes_and_goes(key: Key, values: Sequence[tuple[str, ...]]) -> bool:
+def _comes_and_goes(key: Key, sides: Sequence[Sequence[Environment]]) -> bool:
     """Whether it belongs to an interface that only one side has, and that is no hardware: a container's, another
     tool's."""
-    return key[0] in ("interfaces", "qdiscs") and (ABSENT,) in values and PHYSICAL not in (*values[0], *values[1])
+    if key[0] not in ("interfaces", "qdiscs"):
+        return False
+    kind = ("interfaces", f"{' '.join(key[1].split(' ')[:2])} kind")
+    kinds = [{one.get(kind, ABSENT) for one in side} for side in sides]
+    return {ABSENT} in kinds and PHYSICAL not in kinds[0] | kinds[1] and kinds[0] != kinds[1]
 
 
 def _of_env(env: Mapping[str, Any]) -> Environment:
@@ -134,7 +138,8 @@ def _of_machine(host: str, facts: Mapping[str, Any]) -> Environment:
         found |= {("sysctls", f"{host} {name}"): _text(value) for name, value in sysctls.items()}
     for interface in _dicts(facts.get("interfaces")):
         name = f"{host} {interface.get('ifname')}"
-        kind = interface.get("linkinfo", {}).get("info_kind")
+        link = interface.get("linkinfo")
+        kind = link.get("info_kind") if isinstance(link, Mapping) else None
         found["interfaces", f"{name} kind"] = kind if isinstance(kind, str) else PHYSICAL
         for attribute in _INTERFACE:
             if attribute in interface:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from latlab.errors import StoreError
+from latlab.stats.stamps import METRICS
+from latlab.stats.summary import Summary
 from latlab.store.document import RunDocument, Verdict
 from latlab.store.run_dir import DOCUMENT_NAME, BrokenRun, RunDirectory, is_run, iter_runs, open_run, run_paths
 from latlab.store.statistics import fill
@@ -58,6 +61,28 @@ def find_runs(root: Path, names: Sequence[str]) -> list[RunDirectory | BrokenRun
             raise StoreError(f"there are no runs in {path}", hint="`latlab run SCENARIO` makes one")
         found |= {run.path.resolve(): run for run in runs if run.path.resolve() not in found}
     return list(found.values())
+
+
+def with_intervals(run: RunDirectory) -> RunDocument:
+    """The run's document; the intervals of its quantiles are computed from the samples if an older latlab left none.
+
+    Only of metrics on one clock: the others' comparison of clocks cannot be made again from the samples alone.
+    Raises StoreError if samples cannot be read.
+    """
+    document = run.document
+    without = [key for key, found in document.metrics.items() if isinstance(found, Summary) and not found.intervals_ns]
+    samples = run.samples() if without else None
+    if samples is None:
+        return document
+    again = document.model_copy()
+    fill(again, samples)
+    one_clock = {metric.key(document.direction) for metric in METRICS if not metric.two_clocks}
+    metrics = dict(document.metrics)
+    for key in without:
+        old, new = metrics[key], again.metrics.get(key)
+        if key in one_clock and isinstance(old, Summary) and isinstance(new, Summary) and old.n == new.n:
+            metrics[key] = replace(old, intervals_ns=new.intervals_ns)
+    return document.model_copy(update={"metrics": metrics})
 
 
 def with_statistics(run: RunDirectory) -> RunDocument:

@@ -10,23 +10,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from latlab.errors import StoreError
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, RECORD, RECORD_BYTES, Records, StreamHeader, parse_header
+from latlab.stats.side_by_side import ahead
+from latlab.stats.ways import Times
 from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
 PARQUET_NAME = "samples.parquet"
 CHUNK_RECORDS = 20_480
 """3 MB of records: large enough to be fast, small enough to stay small."""
-
-Columns = dict[str, npt.NDArray[Any]]
-"""Some fields of `RECORD` by their names, and `offset_ns` and `error_ns`, 0 where they are not known. All of one
-length; what takes `Records` and looks at these fields alone takes this, too."""
 
 
 class RawWriter:
@@ -83,8 +81,13 @@ class Samples(Protocol):
         """All records in their order, in arrays of at most `CHUNK_RECORDS` rows."""
         ...
 
-    def columns(self, fields: Sequence[str]) -> Iterator[Columns]:
-        """These fields of all records in their order, and what the store knows of the clocks: several times faster."""
+    def columns(self) -> Iterator[Columns]:
+        """The same, column by column."""
+        ...
+
+    def with_clocks(self, fields: Sequence[str]) -> Iterator[tuple[Columns, Times, Times]]:
+        """These columns alone, and of each record what the store knows of the clocks: `offset_ns` and `error_ns`, 0
+        where that is nothing."""
         ...
 
 
@@ -120,10 +123,13 @@ class RawReader:
                     rows = np.frombuffer(data, np.uint8).reshape(count, record_bytes)
                     yield np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(count)
 
-    def columns(self, fields: Sequence[str]) -> Iterator[Columns]:
-        for chunk in self.chunks():
-            nothing = np.zeros(len(chunk), np.int64)
-            yield {**{field: chunk[field] for field in fields}, "offset_ns": nothing, "error_ns": nothing}
+    def columns(self) -> Iterator[Columns]:
+        return columns_of(ahead(self.chunks()))
+
+    def with_clocks(self, fields: Sequence[str]) -> Iterator[tuple[Columns, Times, Times]]:  # noqa: ARG002 - all are read
+        for columns in self.columns():
+            nothing = np.zeros(len(columns), np.int64)
+            yield columns, nothing, nothing
 
 
 def open_samples(directory: Path) -> Samples | None:

@@ -79,14 +79,12 @@ def baseline() -> None:
 def set_(name: str, chosen: tuple[str, ...], runs: Path) -> None:
     """Give NAME to these runs, each said as for `latlab compare`."""
     from latlab.store.baselines import set_baseline
-    from latlab.store.selection import select_runs
+    from latlab.store.sides import runs_of
 
-    found = [run for words in chosen for run in select_runs(runs, words)]
-    replaced = set_baseline(runs, name, found)
+    found = [run for words in chosen for run in runs_of(runs, words)]
+    before = set_baseline(runs, name, found)
     count = len({run.path for run in found})
-    click.echo(
-        f"baseline {name} is {count} run{'s' if count > 1 else ''} now{', no longer others' if replaced else ''}"
-    )
+    click.echo(f"baseline {name}: {count} run{'s' if count > 1 else ''}{f', in place of {before}' if before else ''}")
 
 
 @baseline.command("list")

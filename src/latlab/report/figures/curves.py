@@ -25,8 +25,8 @@ from latlab.report.figures.style import (
     wants_log,
     words,
 )
-from latlab.stats.bins import ABSENT
-from latlab.stats.summary import MIN_BEYOND
+from latlab.stats.quantiles import MIN_BEYOND
+from latlab.stats.ways import ABSENT
 
 Floats = npt.NDArray[np.float64]
 SUPPORTED = "dotted: fewer than 10 packets beyond"
@@ -46,7 +46,7 @@ class _Curve:
         self.tail: Floats = np.append(np.arange(len(found.values_ns)) / found.per_decade, np.log10(summary.n))
         self.share: Floats = 10.0**-self.tail
         self.value = np.append(us(found.values_ns), summary.max_ns / 1_000)
-        self.low = np.append(us(found.low_ns), np.nan)
+        self.low = np.append(np.where(found.low_ns == ABSENT, np.nan, us(found.low_ns)), np.nan)
         self.high = np.append(np.where(found.high_ns == ABSENT, np.nan, us(found.high_ns)), np.nan)
         self.bound = summary.bound_ns / 1_000
         self.solid = self.share * summary.n >= MIN_BEYOND

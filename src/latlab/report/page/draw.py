@@ -16,7 +16,7 @@ import numpy.typing as npt
 from latlab.report.page.codes import Codes, count_levels, packed, planes, text_of, time_codes
 from latlab.report.page.measured import PER_DECADE, Drawn, Measured
 from latlab.report.page.reduce import NONE_HIGH, NONE_LOW, ROWS_PER_OCTAVE
-from latlab.stats.bins import ABSENT, Times
+from latlab.stats.ways import ABSENT, Times
 
 DENSITY_LEVELS = 60
 
@@ -117,12 +117,8 @@ def _envelope(times: Any, name: str, low: Times, high: Times) -> None:
 
 def _curve(way: Drawn, detail: Detail) -> dict[str, Any]:
     curve, thin = way.curve, detail.thin
-    known = curve.high_ns != ABSENT
-    codes = (
-        time_codes(curve.values_ns),
-        time_codes(curve.low_ns),
-        time_codes(np.where(known, curve.high_ns, 0), known),
-    )
+    bounds = [time_codes(np.where(ns != ABSENT, ns, 0), ns != ABSENT) for ns in (curve.low_ns, curve.high_ns)]
+    codes = (time_codes(curve.values_ns), *bounds)
     return {
         "perDecade": PER_DECADE / thin,
         "points": len(curve.values_ns[::thin]),

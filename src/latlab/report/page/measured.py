@@ -12,17 +12,16 @@ from latlab.report.page.judge import Interval, Value, value_of
 from latlab.report.page.reduce import (
     WAYS,
     Course,
-    Curve,
+    Tail,
     Way,
-    curve,
     fields_of,
-    interval,
     metrics_of,
     reduced,
+    tail,
 )
-from latlab.stats.bins import Times
 from latlab.stats.clocks import SHARED, UNKNOWN
 from latlab.stats.summary import QUANTILES, NotMeasured, Summary
+from latlab.stats.ways import Times
 from latlab.store.document import RunDocument
 from latlab.store.find import with_statistics
 from latlab.store.run_dir import RunDirectory
@@ -42,7 +41,7 @@ class Drawn:
     first_row: int
     heat: Times
     below: int
-    curve: Curve
+    curve: Tail
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Measured:
     drawn: dict[str, Drawn] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     intervals_ns: dict[str, dict[str, Interval]] = field(default_factory=dict)
-    """Of each way and quantile."""
+    """Of each way and quantile: run.json's, or of older runs those of the samples."""
 
     def summary(self, way: str) -> Summary | None:
         found = self.document.metrics.get(way)
@@ -99,17 +98,23 @@ def _read(made: Measured, samples: Samples) -> None:
         ways = [way for way in ways if way not in one_way]
     metrics = metrics_of(document.direction, ways)
     timing, fields = document.timing, fields_of(metrics)
-    packets = max((int(chunk["seq"].max()) + 1 for chunk in samples.columns(["seq"]) if len(chunk["seq"])), default=0)
+    packets = max((int(chunk.seq.max()) + 1 for chunk, *_ in samples.with_clocks(["seq"]) if len(chunk)), default=0)
     if not packets:
         made.notes.append("no samples to draw: there are none")
         return
-    made.course = reduced(samples.columns(fields), metrics, document.direction, packets,
+    made.course = reduced(samples.with_clocks(fields), metrics, document.direction, packets,
                           max(1, samples.header.period_ns), timing.offset_ns, timing.rate_ppb)  # fmt: skip
     for name, way in made.course.ways.items():
-        if way.distribution.moments.n:
-            made.intervals_ns[name] = {quantile: interval(way.distribution, q) for quantile, q in QUANTILES.items()}
+        if way.distribution.n:
+            stored = made.summary(name)
+            own = dict(zip(QUANTILES, way.distribution.intervals(list(QUANTILES.values())), strict=True))
+            made.intervals_ns[name] = _pairs(stored.intervals_ns) if stored and stored.intervals_ns else own
             made.drawn[name] = _drawn(way)
     made.course.ways.clear()  # a page of many runs keeps only what it draws
+
+
+def _pairs(intervals: dict[str, list[int] | None]) -> dict[str, Interval]:
+    return {name: (pair[0], pair[1]) if pair else None for name, pair in intervals.items()}
 
 
 def _drawn(way: Way) -> Drawn:
@@ -117,4 +122,4 @@ def _drawn(way: Way) -> Drawn:
     rows = np.flatnonzero(way.heat[:, 1:].any(axis=0)) + 1
     first, last = (int(rows[0]), int(rows[-1])) if len(rows) else (1, 1)
     heat = way.heat[:, first : last + 1].copy()
-    return Drawn(way.low_ns, way.high_ns, first, heat, below, curve(way.distribution, PER_DECADE))
+    return Drawn(way.low_ns, way.high_ns, first, heat, below, tail(way.distribution, PER_DECADE))

@@ -14,14 +14,14 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtrik
 
 from latlab.stats import records as rec
-from latlab.stats.bins import ABSENT, Times
+from latlab.stats.columns import Columns, without
+from latlab.stats.intervals import interval_ranks
 from latlab.stats.quantiles import Distribution
 from latlab.stats.stamps import METRICS, STAMP, Direction, Metric
-from latlab.stats.summary import metric_of
-from latlab.store.samples import Columns
+from latlab.stats.values import metric_values, no_samples
+from latlab.stats.ways import ABSENT, Times
 
 WAYS = ("round_trip", "up", "down")
 MOST_BINS = 1_920
@@ -30,17 +30,17 @@ MOST_COLUMNS = 240
 ROWS_PER_OCTAVE = 8
 ROWS = ROWS_PER_OCTAVE * 45
 """Up to 2**45 ns; what is below 1 ns is in the first row."""
-CONFIDENCE = 0.95
 NONE_LOW, NONE_HIGH = ABSENT, -ABSENT
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The complementary distribution: `values_ns[i]` is exceeded by the share 10 ** (-i / per_decade) of the samples.
+class Tail:
+    """The complementary distribution out to the last sample: a share 10 ** (-i / per_decade) of the samples is larger
+    than `values_ns[i]`.
 
-    `low_ns` and `high_ns` bound it with 95 % confidence, by order statistics: between two samples whose ranks lie so
-    that the true quantile is among them (David & Nagaraja 2003, 7.1). That holds for samples that do not depend on
-    each other. Where so few samples lie beyond that none can bound it, `high_ns` is `ABSENT`.
+    `low_ns` and `high_ns` bound it with 95 % confidence (`stats.intervals`). They are `ABSENT` where so few samples lie
+    beyond that none of them can be the bound: unlike `stats.quantiles.Curve`, this one goes on there, since what is
+    drawn is what occurred.
     """
 
     per_decade: int
@@ -125,35 +125,33 @@ class Reducer:
             filled(0),
         )  # fmt: skip
 
-    def add(self, chunk: Columns) -> None:
-        course, flags = self.course, chunk["flags"]
-        number = chunk["seq"].astype(np.int64)
+    def add(self, chunk: Columns, offset_ns: Times, error_ns: Times) -> None:
+        course = self.course
+        number = chunk.seq
         bins = np.minimum(number * course.bins // max(1, course.packets), course.bins - 1)
-        sent = flags & rec.SENT != 0
-        course.lost += np.bincount(bins[sent & (flags & rec.ARRIVED == 0)], minlength=course.bins)
-        course.suspect += np.bincount(bins[sent & (flags & rec.CLOCK_SUSPECT != 0)], minlength=course.bins)
-        self._clocks(chunk, number, bins, sent)
+        sent = chunk["flags"] & rec.SENT != 0
+        course.lost += np.bincount(bins[sent & (chunk["flags"] & rec.ARRIVED == 0)], minlength=course.bins)
+        course.suspect += np.bincount(bins[sent & (chunk["flags"] & rec.CLOCK_SUSPECT != 0)], minlength=course.bins)
+        self._clocks(number, bins, sent & (error_ns != 0), offset_ns, error_ns)
         for way in course.ways.values():
-            values, sample = metric_of(chunk, way.metric, chunk["offset_ns"])
-            where = bins
-            if not sample.all():
-                values, where = values[sample], bins[sample]
+            values = metric_values(chunk, way.metric, offset_ns)
             if not len(values):
                 continue
+            where = without(bins, no_samples(chunk, way.metric))
             envelope(values, where, way.low_ns, way.high_ns)
             rows = np.clip(ROWS_PER_OCTAVE * np.log2(np.maximum(values, 1)), 0, ROWS - 1).astype(np.int64)
             cells = (where // course.per_column) * ROWS + rows
             way.heat += np.bincount(cells, minlength=way.heat.size).reshape(way.heat.shape)
             way.distribution.add(values)
 
-    def _clocks(self, chunk: Columns, number: Times, bins: Times, sent: npt.NDArray[np.bool_]) -> None:
-        offset, error = chunk["offset_ns"], chunk["error_ns"]
-        known = sent & (error != 0)
+    def _clocks(
+        self, number: Times, bins: Times, known: npt.NDArray[np.bool_], offset_ns: Times, error_ns: Times
+    ) -> None:
         if known.any():
             expected = self._offset_ns + np.rint(number * (self.course.period_ns * self._rate_ppb / 1e9))
-            moved = (offset - expected.astype(np.int64))[known]
+            moved = (offset_ns - expected.astype(np.int64))[known]
             envelope(moved, bins[known], self.course.offset_low_ns, self.course.offset_high_ns)
-            envelope(error[known], bins[known], None, self.course.error_ns)
+            envelope(error_ns[known], bins[known], None, self.course.error_ns)
 
 
 def envelope(values: Times, bins: Times, low: Times | None, high: Times) -> None:
@@ -165,43 +163,24 @@ def envelope(values: Times, bins: Times, low: Times | None, high: Times) -> None
 
 
 def reduced(
-    chunks: Iterable[Columns], metrics: Sequence[Metric], direction: Direction, packets: int, period_ns: int,
-    offset_ns: int = 0, rate_ppb: float = 0.0,
+    chunks: Iterable[tuple[Columns, Times, Times]], metrics: Sequence[Metric], direction: Direction, packets: int,
+    period_ns: int, offset_ns: int = 0, rate_ppb: float = 0.0,
 ) -> Course:  # fmt: skip
+    """Of records with `offset_ns` and `error_ns` of each, as `Samples.with_clocks` gives them."""
     reducer = Reducer(metrics, direction, packets, period_ns, offset_ns, rate_ppb)
-    for chunk in chunks:
-        reducer.add(chunk)
+    for chunk, offset, error in chunks:
+        reducer.add(chunk, offset, error)
     return reducer.course
 
 
-def curve(distribution: Distribution, per_decade: int) -> Curve:
+def tail(distribution: Distribution, per_decade: int) -> Tail:
     """Of a distribution that is not empty."""
-    n = distribution.moments.n
-    shares = 10.0 ** (-np.arange(int(np.floor(per_decade * np.log10(n) + 1e-9)) + 1) / per_decade)
-    ranks = np.clip(np.ceil(n * (1 - shares)), 1, n)
-    low, high = _bounds(n, 1 - shares)
-    known = high <= n
-    wanted = np.concatenate([ranks, np.maximum(low, 1), np.minimum(high, n)]).astype(int)
-    distinct, places = np.unique(wanted, return_inverse=True)
-    found = np.array(distribution.quantiles([Fraction(rank, n) for rank in distinct.tolist()]), np.int64)[places]
-    values, lows, highs = np.split(found, 3)
-    return Curve(per_decade, values, lows, np.where(known, highs, ABSENT))
-
-
-def interval(distribution: Distribution, q: Fraction) -> tuple[int, int] | None:
-    """The same bounds of one quantile; None where no sample bounds it from above."""
-    n = distribution.moments.n
-    low, high = (int(rank[0]) for rank in _bounds(n, np.array([float(q)])))
-    if low < 1 or high > n:
-        return None
-    first, last = distribution.quantiles([Fraction(low, n), Fraction(high, n)])
-    return first, last
-
-
-def _bounds(n: int, shares: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Ranks between which the quantiles of these shares lie; 0 and n + 1 stand for "unbounded"."""
-    inside = np.clip(shares, 1e-12, 1 - 1e-12)
-    # Not scipy.stats: bdtrik is all that its binom.ppf calls, and loads in a tenth of the time.
-    low = np.ceil(bdtrik((1 - CONFIDENCE) / 2, n, inside))
-    high = np.ceil(bdtrik((1 + CONFIDENCE) / 2, n, inside)) + 1
-    return np.where(np.isnan(low), 0, low), np.where(np.isnan(high), n + 1, high)
+    n = distribution.n
+    last = int(np.floor(per_decade * np.log10(n) + 1e-9))
+    beyond = 10.0 ** (-np.arange(last + 1) / per_decade)
+    ranks = np.clip(np.ceil(n * (1 - beyond)), 1, n).astype(np.int64)
+    bounds = interval_ranks(n, [Fraction(1 - share).limit_denominator(10**12) for share in beyond.tolist()])
+    known = np.array([pair is not None for pair in bounds])
+    low, high = np.array([pair or (1, n) for pair in bounds], np.int64).T
+    values, lows, highs = np.split(np.array(distribution.ranked(np.concatenate([ranks, low, high]).tolist())), 3)
+    return Tail(per_decade, values, np.where(known, lows, ABSENT), np.where(known, highs, ABSENT))

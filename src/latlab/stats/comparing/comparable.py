@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from latlab.scenario.model import Flow, Guest, Nic
 from latlab.scenario.units import format_duration
@@ -125,11 +125,7 @@ def metric_of(key: str, document: RunDocument) -> Metric | None:
 def _part(document: RunDocument, part: str, model: type[BaseModel]) -> Mapping[str, Any]:
     """A part of the point with the defaults of today, so that an older run differs only in what it says."""
     found = document.point.get(part)
-    found = found if isinstance(found, dict) else {}
-    try:
-        return model.model_validate(found).model_dump(mode="json")
-    except ValidationError:
-        return found  # of another version: as it stands
+    return model().model_dump(mode="json") | (found if isinstance(found, dict) else {})
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:

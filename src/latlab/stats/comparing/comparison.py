@@ -3,8 +3,8 @@
 
 The rows of a metric, from its smallest value to its largest, are its shift function (Doksum 1974; Wilcox 1995;
 Rousselet, Pernet & Wilcox 2017): by how much each quantile moved. One row, or a few, is the question that was asked:
-the gate, which decides the exit code. All others are looked at besides, and the more one looks at, the more often chance shows
-something; so their noise is that of all of them together (Bonferroni).
+the gate, which decides the exit code. All others are looked at besides, and the more one looks at, the more often
+chance shows something; so their noise is that of all of them together (Bonferroni).
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from latlab.errors import MeasurementError, NotComparableError, UsageError
-from latlab.stats.comparing.comparable import MIXED, UNDER_TEST, comparable, metric_obstacles
-from latlab.stats.comparing.difference import Difference, differ
+from latlab.errors import NotComparableError, UsageError
+from latlab.stats.comparing.comparable import comparable
+from latlab.stats.comparing.difference import ASSUMED_SPREAD, Difference, differ
 from latlab.stats.comparing.observing import EXTREMES, LOST, LOST_UNIT, QUANTITIES, observe
-from latlab.stats.stamps import METRICS
+from latlab.stats.comparing.question import (
+    Question,
+    check,
+    check_believable,
+    check_one_point,
+    gates_of,
+    has_numbers,
+    metrics_of,
+)
+from latlab.stats.summary import Summary
 from latlab.store.document import BenchFacts, RunDocument
 
 Word = Literal["worse", "better", "undecided"]
@@ -27,28 +36,9 @@ GATE_CHANCE = 0.03
 in twenty, which leaves room for runs that are not as normal as the method hopes."""
 OTHERS_CHANCE = 0.01
 """That any of the other rows does."""
-WHOLE_WAYS = ("round_trip", "up", "down")
-DEFAULT_QUANTILES = ("p99", "p90", "p50")
-"""The first that both sides have a number for is the gate's when nobody asked for another."""
 FEW_RUNS = 5
-_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked. `tolerance`: the share by which a gate may get worse, surely, before that counts.
-
-    `metrics` are the gates' (names in run.json, or `lost`; empty: the round trip), `quantiles` one or more of
-    `QUANTITIES` (empty: p99). `under_test`: words of `UNDER_TEST`. `gates`: how many gates are looked at together, if
-    this comparison is one of several. `stages`: compare every metric, not only whole ways.
-    """
-
-    metrics: tuple[str, ...] = ()
-    quantiles: tuple[str, ...] = ()
-    tolerance: float = 0.0
-    under_test: tuple[str, ...] = ()
-    gates: int = 1
-    stages: bool = False
+AS_LONG = 0.02
+"""Extremes of runs are compared that differ by less than this share in their packets."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +121,20 @@ def compare_groups(a: Sequence[RunDocument], b: Sequence[RunDocument], question:
     no number for what was asked, UsageError for a question that makes no sense.
     """
     asked = question or Question()
-    _check(asked)
-    _believable("A", a)
-    _believable("B", b)
-    _one_point("A", a)
-    _one_point("B", b)
+    check(asked)
+    check_believable("A", a)
+    check_believable("B", b)
+    check_one_point("A", a)
+    check_one_point("B", b)
     shared = sorted({d.id for d in a} & {d.id for d in b})
     if shared:
         raise UsageError(f"run {shared[0]} is on both sides", hint="compare a run with another one")
     if reasons := comparable(a[0], b[0], asked.under_test):
         raise NotComparableError(reasons)
-    metrics, refused = _metrics(a, b, asked)
-    gates = _gates(a, b, asked, metrics, refused)
+    metrics, refused = metrics_of(a, b, asked)
+    gates = gates_of(a, b, asked, metrics, refused)
     others = [(m, q) for m in metrics for q in ((LOST,) if m == LOST else QUANTITIES) if (m, q) not in gates]
-    with_numbers = sum(_has_numbers(a, b, metric, quantity) for metric, quantity in others)
+    with_numbers = sum(has_numbers(a, b, metric, quantity) for metric, quantity in others)
     chances = dict.fromkeys(gates, GATE_CHANCE / max(1, len(gates) * asked.gates))
     chances |= dict.fromkeys(others, OTHERS_CHANCE / max(1, with_numbers * asked.gates))
     rows = tuple(
@@ -158,117 +148,11 @@ def compare_groups(a: Sequence[RunDocument], b: Sequence[RunDocument], question:
     )  # fmt: skip
 
 
-def _check(asked: Question) -> None:
-    for quantity in asked.quantiles:
-        if quantity not in QUANTITIES:
-            raise UsageError(f"{quantity} is no quantile that runs have", hint=f"One of: {', '.join(QUANTITIES)}.")
-    known = {metric.key(way) for metric in METRICS for way in ("up", "down")} | {LOST}
-    for metric in asked.metrics:
-        if metric not in known:
-            raise UsageError(f"{metric} is no metric that runs have", hint=f"One of: {', '.join(sorted(known))}.")
-    for what in asked.under_test:
-        if what not in UNDER_TEST:
-            raise UsageError(f"{what} is nothing that can be under test", hint=f"One of: {', '.join(UNDER_TEST)}.")
-    if not 0 <= asked.tolerance < 100:
-        raise UsageError("a tolerance is a share that is not negative", hint="Write 5%.")
-
-
-def _believable(side: str, group: Sequence[RunDocument]) -> None:
-    if not group:
-        raise UsageError(f"{side} has no runs", hint="`latlab list` shows the runs")
-    wrong = [d for d in group if d.status != "done" or d.verdict.value == "invalid"]
-    if wrong:
-        told = "; ".join(f"{d.id}: {_why(d)}" for d in wrong[:_SHOWN])
-        more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise MeasurementError(
-            f"{len(wrong)} of {len(group)} runs of {side} cannot be believed: {told}{more}",
-            hint="Measure again, or leave them out: --without-invalid compares the others.",
-        )
-
-
-def _why(document: RunDocument) -> str:
-    if document.status in ("running", "interrupted"):
-        return document.status
-    return f"{document.status if document.status == 'failed' else 'invalid'}: {'; '.join(document.verdict.reasons)}"
-
-
-def _one_point(side: str, group: Sequence[RunDocument]) -> None:
-    """The runs of one side are averaged, so nothing at all may differ between them."""
-    for document in group[1:]:
-        reasons = comparable(group[0], document, ("kernel",))
-        if reasons:
-            reasons = [f"{side} mixes runs that must not be taken together: {reasons[0]}", *reasons[1:]]
-            raise NotComparableError(reasons, hint="Give runs of one point as a side.")
-
-
-def _metrics(a: Sequence[RunDocument], b: Sequence[RunDocument], asked: Question) -> tuple[list[str], dict[str, str]]:
-    """The metrics that can be compared, in the order of tables, and why others cannot."""
-    found = [key for document in (*a, *b) for key in document.metrics if asked.stages]
-    wanted = dict.fromkeys([*WHOLE_WAYS, *found, *asked.metrics])
-    wanted.pop(LOST, None)
-    refused: dict[str, str] = {}
-    for key in wanted:
-        if reasons := metric_obstacles(a, b, key, asked.under_test):
-            refused[key] = "; ".join(reasons)
-    return [*(key for key in wanted if key not in refused), LOST], refused
-
-
-def _gates(
-    a: Sequence[RunDocument], b: Sequence[RunDocument], asked: Question, metrics: Sequence[str], refused: dict[str, str]
-) -> list[tuple[str, str]]:
-    """The rows that decide. Errors when one that was asked for has no number."""
-    chosen = asked.metrics or tuple(metric for metric in metrics if metric != LOST)[:1]
-    if not chosen:
-        raise MeasurementError(
-            f"nothing was measured on both sides: {'; '.join(f'{key}: {why}' for key, why in refused.items())}",
-            hint="`latlab show RUN` says what a run has.",
-        )
-    gates = []
-    for metric in chosen:
-        if metric in refused:
-            if not refused[metric].startswith(MIXED):
-                raise MeasurementError(
-                    f"{metric} cannot be compared: {refused[metric]}", hint="Ask for another --metric."
-                )
-            hint = "--under-test timing, if that is the very thing under test." if "clocks" in refused[metric] else ""
-            raise NotComparableError([f"{metric}: {refused[metric]}"], hint=hint)
-        gates += [(metric, quantity) for quantity in _gate_quantities(a, b, metric, asked)]
-    return list(dict.fromkeys(gates))
-
-
-def _gate_quantities(a: Sequence[RunDocument], b: Sequence[RunDocument], metric: str, asked: Question) -> list[str]:
-    if metric == LOST:
-        return [LOST]
-    for quantity in asked.quantiles:
-        if not _has_numbers(a, b, metric, quantity):
-            side, document = next((s, d) for s, d in _sided(a, b) if observe(d, metric, quantity) is None)
-            raise MeasurementError(
-                f"{metric} has no {quantity} in {side} ({document.id}): too few packets lie beyond it",
-                hint="Measure longer, or ask for a lower --quantile.",
-            )
-    if asked.quantiles:
-        return list(asked.quantiles)
-    first = next((quantity for quantity in DEFAULT_QUANTILES if _has_numbers(a, b, metric, quantity)), None)
-    if first is None:
-        raise MeasurementError(
-            f"{metric} has not even a {DEFAULT_QUANTILES[-1]} on both sides: too few packets", hint="Measure longer."
-        )
-    return [first]
-
-
-def _sided(a: Sequence[RunDocument], b: Sequence[RunDocument]) -> Iterator[tuple[str, RunDocument]]:
-    yield from (("A", document) for document in a)
-    yield from (("B", document) for document in b)
-
-
-def _has_numbers(a: Sequence[RunDocument], b: Sequence[RunDocument], metric: str, quantity: str) -> bool:
-    return all(observe(document, metric, quantity) is not None for document in (*a, *b))
-
-
 def _row(
     a: Sequence[RunDocument], b: Sequence[RunDocument], metric: str, quantity: str, chance: float, gate: bool
 ) -> Row:
-    unit = LOST_UNIT if metric == LOST else "ns"
+    measured = a[0].metrics.get(metric)
+    unit = measured.unit if isinstance(measured, Summary) else LOST_UNIT
     seen = [[run for document in group if (run := observe(document, metric, quantity)) is not None] for group in (a, b)]
     if len(seen[0]) < len(a) or len(seen[1]) < len(b):
         return Row(metric, quantity, unit, None, "undecided", gate, "no number in all runs")
@@ -276,7 +160,9 @@ def _row(
     why = ""
     if metric == LOST and found.method == "one run a side":
         found, why = replace(found, noise=None), "losses come in bursts: one run a side decides nothing of them"
-    elif quantity in EXTREMES and _packets(a) != _packets(b):
+    elif quantity in EXTREMES and found.method != "runs":
+        found, why = replace(found, noise=None), "an extreme is one packet: of a single run it says nothing"
+    elif quantity in EXTREMES and not _as_long(_packets(a), _packets(b)):
         found, why = replace(found, noise=None), "the sides sent different numbers of packets"
     elif found.noise is None:
         why = "one run a side has no interval for it"
@@ -291,6 +177,11 @@ def _packets(group: Sequence[RunDocument]) -> tuple[int, int]:
     return min(sent), max(sent)
 
 
+def _as_long(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the sides' runs have about as many packets."""
+    return max(one[1], other[1]) * (1 - AS_LONG) <= min(one[0], other[0])
+
+
 def _side(group: Sequence[RunDocument]) -> Side:
     first = group[0]
     return Side(first.attachment, first.load, first.point_id, tuple(d.id for d in group), _packets(group))
@@ -301,8 +192,9 @@ def _notes(a: Sequence[RunDocument], b: Sequence[RunDocument], rows: Sequence[Ro
     methods = {row.found.method for row in rows if row.found}
     if "one run a side" in methods:
         yield (
-            "one run a side cannot tell how much runs of the same thing differ: 5 % of the value is assumed as their "
-            f"standard deviation. {FEW_RUNS} runs a side or more would tell"
+            "one run a side cannot tell how much runs of the same thing differ: "
+            f"{ASSUMED_SPREAD * 100:g} % of the value is assumed as their standard deviation. "
+            f"{FEW_RUNS} runs a side or more would tell"
         )
     elif "one run against several" in methods:
         yield "the single run is taken to vary as those of the other side do"

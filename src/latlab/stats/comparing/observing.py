@@ -44,7 +44,7 @@ def observe(document: RunDocument, metric: str, quantity: str) -> Observed | Non
     if value is None:
         return None
     bound += math.ceil(abs(value) * summary.quantile_relative_error)
-    interval = getattr(summary, "intervals_ns", {}).get(quantity)
+    interval = summary.intervals_ns.get(quantity)
     low, high = (None, None) if interval is None else interval
     return Observed(value, low, high, bound)
 

@@ -25,7 +25,7 @@ LABEL = "label:"
 LABELS_NAME = "labels.json"
 
 
-def select_runs(root: Path, words: str) -> list[RunDirectory]:
+def runs_of(root: Path, words: str) -> list[RunDirectory]:
     """The runs that `words` mean, each once, in the order of the words. Raises StoreError if a word means none, or one
     of them cannot be read."""
     found: dict[Path, RunDirectory] = {}
