@@ -3,7 +3,8 @@
 
 A bench that is lost ends the campaign, with one exception: an emulator that fails by itself (it resets its machine, or
 its machine's processors hang) says nothing about what is measured. Such a bench is started again, and the point that
-was lost with it is measured again; the run that failed stays, and names the one that took its place.
+was lost with it is measured again; so is one whose guest was lost on it. The run that failed stays, and names the one
+that took its place.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from latlab.report.progress import TerminalProgress
 from latlab.run import run_point
 from latlab.scenario.bench_model import AnyBench
 from latlab.scenario.model import Scenario
-from latlab.scenario.plan import Plan, about
+from latlab.scenario.plan import Plan, PlannedPoint, about
 from latlab.scenario.points import same_set_up
 from latlab.stats.summary import Summary
 from latlab.store.run_dir import RunDirectory
@@ -81,12 +82,11 @@ class Campaign:
         for planned, following in zip(points, [*points[1:], None], strict=True):
             self._progress.point(planned.number, len(plan.points), planned.label)
             keep = self._scenario.reuse_guest and following is not None and same_set_up(planned.point, following.point)
-            finished = run_point(
-                planned, self._scenario.name, site, self._log, self._root, self._progress, standing, keep=keep
-            )
-            self.done.append(finished)
-            self._progress.finished(_outcome(finished))
-            self._take_its_place(finished)
+            self._measure_one(planned, site, standing, keep=keep)
+            if self._guest_failed(site):
+                self._lost = self.done.pop()
+                self._progress.point(planned.number, len(plan.points), f"{planned.label}, again")
+                self._measure_one(planned, site, standing, keep=keep)
             if site.lost:
                 raise BenchLostError(
                     f"the bench was lost: {' and '.join(site.lost)} was ended, or answers no more",
@@ -94,11 +94,20 @@ class Campaign:
                     emulator=site.emulator_failed,
                 )
 
-    def _take_its_place(self, finished: RunDirectory) -> None:
+    def _measure_one(self, planned: PlannedPoint, site: Site, standing: Standing, *, keep: bool) -> None:
+        finished = run_point(
+            planned, self._scenario.name, site, self._log, self._root, self._progress, standing, keep=keep
+        )
+        self.done.append(finished)
+        self._progress.finished(_outcome(finished))
         if self._lost:
             self._lost.document.again = finished.id
             self._lost.save()
             self._lost = None
+
+    def _guest_failed(self, site: Site) -> bool:
+        """A guest of an emulated processor hangs, or is reset, like the machine that it runs in."""
+        return site.kind == "emulated" and not site.lost and bool(self.done[-1].document.failed_on)
 
 
 def _outcome(finished: RunDirectory) -> str:

@@ -11,11 +11,17 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from latlab import campaign, session
+from latlab.bench.opening import open_bench
+from latlab.bench.site import Site
+from latlab.hosts.commands import CommandLog
+from latlab.report.progress import TerminalProgress
 from tests.lab.latlab_command import Command, latlab, runs_of
 
 SCENARIO = """
@@ -134,6 +140,43 @@ def test_an_emulator_that_fails_by_itself_is_started_again(run_latlab: Start, tm
     listed = latlab("list", "--json", "--runs", str(tmp_path / "runs"), folder=tmp_path).json
     assert [run["status"] for run in listed] == ["done", "failed", "done"]
     assert command.wait_until_all_ended() == {}
+
+
+@pytest.mark.timeout(LIMIT_S + 20)
+def test_a_point_whose_guest_is_lost_is_measured_again(
+    run_latlab: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guest's QEMU is killed inside the emulated host, once, while packets flow."""
+    path, sites = tmp_path / "scenario.yaml", []
+    path.write_text("attachment: tap-bridge\nflow: {period: 10ms, count: 300}\n")
+
+    @contextmanager
+    def opened(*words: Any) -> Iterator[Site]:
+        with open_bench(*words) as site:
+            sites.append(site)
+            yield site
+
+    class Killing(TerminalProgress):
+        killed = False
+
+        def doing(self, text: str, done: int = 0, of: int = 0) -> None:
+            super().doing(text, done, of)
+            if text == "measuring" and done > 50 and not self.killed:
+                self.killed = True
+                host = sites[0].hypervisor
+                host.run(["kill", "-9", host.run(["pgrep", "-f", "[-]name guest"]).strip()])
+
+    monkeypatch.setattr(campaign, "open_bench", opened)
+    made = session.prepare(str(path), "emulated", [])
+    measured = campaign.Campaign(
+        made.scenario, made.bench_name, made.bench, tmp_path / "runs", CommandLog(), Killing()
+    )  # fmt: skip
+    measured.run(made.plan)
+    assert [run.document.status for run in measured.done] == ["done"]
+    listed = done(run_latlab("list", "--json", "--runs", str(tmp_path / "runs"))).json
+    assert [run["status"] for run in listed] == ["failed", "done"]
+    (run,) = runs_of(tmp_path)
+    assert (run["id"], run["counts"]["sent"]) == (measured.done[0].id, 300)
 
 
 @pytest.mark.timeout(240)

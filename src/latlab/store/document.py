@@ -162,6 +162,8 @@ class RunDocument(_Part):
     bench: BenchFacts
     status: Status = "running"
     finished: datetime | None = None
+    failed_on: str = ""
+    """The guest, if the run failed and it answered no more."""
     again: str = ""
     """The run that measured the same again, because the emulator of the bench had failed under this one."""
     verdict: Verdict = Field(default_factory=lambda: Verdict(value="invalid", reasons=["the run did not finish"]))
