@@ -295,12 +295,12 @@ def test_a_wrong_budget_says_what_is_wrong(page: Watched, text: str, error: str)
 
 
 def test_what_must_not_be_compared_is_not(page: Watched, runs: list[RunDirectory]) -> None:
-    for other, reason in (("ovs", "emulated against guest emulated"), ("user", "another direction of the flow")):
+    for other, reason in (("ovs", "emulated against real"), ("user", "other flow: direction down against up")):
         tab = page.open(f"#a={run_id(runs, 'tap-bridge')}&b={run_id(runs, other)}")
         assert reason in tab.inner_text("#compare")
         assert tab.locator("#compare .chart").count() == 0
     tab = page.open(f"#a={run_id(runs, 'macvtap')}&b={run_id(runs, 'macvtap', 2)}")
-    assert "another load" in tab.inner_text("#compare")
+    assert "other load" in tab.inner_text("#compare")
 
 
 def test_on_paper(page: Watched, runs: list[RunDirectory]) -> None:

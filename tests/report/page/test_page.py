@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,8 +98,19 @@ def test_which_runs_are_not_compared_and_why(run: Make) -> None:
     refused = data_in(make_page([run(), run(bench=BOARDS), run(load=Load()), run(attachment="ovs")]))["refused"]
     kinds = refused["kind"]
     assert kinds[0] == kinds[3]
-    assert refused["reasons"][f"{kinds[0]} {kinds[1]}"][0] == "emulated against real"
-    assert refused["reasons"][f"{kinds[0]} {kinds[2]}"] == ["another load: no load and 3 udp same"]
+    assert refused["reasons"][f"{kinds[0]} {kinds[1]}"][0] == "emulated against real: emulated against boards"
+    assert refused["reasons"][f"{kinds[0]} {kinds[2]}"] == ["other load: none against 3 udp same"]
+
+
+def test_shapes_in_time_are_told_in_their_sentences(run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = run()
+    shape = SimpleNamespace(
+        sentence=f"a spike every 20.0 s {HOSTILE[:20]}", confidence=0.98765, verdict="network",
+        start_ns=one.document.timing.start_ns + 10**9, end_ns=one.document.timing.start_ns + 2 * 10**9,
+    )  # fmt: skip
+    monkeypatch.setattr(type(one.document), "shapes", [shape], raising=False)
+    (shown,) = data_in(make_page([one]))["runs"]
+    assert more_of(shown)["shapes"] == [["network", shape.sentence, 0.988, 1.0, 2.0]]
 
 
 def test_repeats_stand_in_one_cell(run: Make) -> None:

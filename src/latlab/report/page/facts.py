@@ -11,12 +11,13 @@ from latlab.published.beside import beside
 from latlab.report.page.codes import packed, without_absent
 from latlab.report.page.draw import Detail, drawing
 from latlab.report.page.environment import environment_of
-from latlab.report.page.groups import Group, groups_of, why_not_compared
+from latlab.report.page.groups import Group, groups_of
 from latlab.report.page.headline import WAY_WORDS, Asked
 from latlab.report.page.judge import STATISTICS
 from latlab.report.page.measured import Measured
 from latlab.report.page.reduce import WAYS
 from latlab.report.page.reproduce import command_of, scenario_of, script_of
+from latlab.stats.comparing.comparable import comparable
 from latlab.stats.stamps import METRICS, STAMP
 from latlab.stats.summary import QUANTILES, MetricResult, Summary
 from latlab.store.document import AnomalyRecord, RunDocument
@@ -75,15 +76,22 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _refused(documents: Sequence[RunDocument]) -> dict[str, Any]:
     """`kind` of each run; and of each pair of kinds, the reasons why runs of them are not compared."""
-    keys = [json.dumps([d.bench.model_dump(mode="json"), d.load, d.direction], sort_keys=True) for d in documents]
+    keys = [_of_kind(document) for document in documents]
     kinds = list(dict.fromkeys(keys))
     examples = [documents[keys.index(key)] for key in kinds]
     reasons: dict[str, list[str]] = {}
     for one, first in enumerate(examples):
         for other, second in enumerate(examples[one + 1 :], one + 1):
-            if found := why_not_compared(first, second):
+            if found := comparable(first, second):
                 reasons[f"{one} {other}"] = found
     return {"kind": [kinds.index(key) for key in keys], "reasons": reasons}
+
+
+def _of_kind(document: RunDocument) -> str:
+    """The same for runs that `comparable` cannot tell apart but by their attachment, which may differ."""
+    parts = [document.point.get(part) for part in ("flow", "guest", "nic")]
+    facts = [document.format, document.bench.model_dump(mode="json", exclude={"headline"}), document.load, parts]
+    return json.dumps([*facts, document.timing.method], sort_keys=True)
 
 
 def _published(runs: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -109,6 +117,7 @@ def _run(measured: Measured, label: str, detail: Detail) -> dict[str, Any]:
     anomalies = sorted(document.anomalies, key=lambda anomaly: -abs(anomaly.size))
     listed = sorted(_fewer(anomalies, detail.anomalies), key=lambda anomaly: anomaly.start_ns)
     more = {
+        "shapes": [_shape(shape, document.timing.start_ns) for shape in getattr(document, "shapes", ())],
         "anomalies": [_anomaly(anomaly, document.timing.start_ns) for anomaly in listed],
         "evidence": [[item.what, item.rule, item.ok] for item in document.evidence],
         "environment": environment_of(run, document),
@@ -141,6 +150,12 @@ def _run(measured: Measured, label: str, detail: Detail) -> dict[str, Any]:
         "commands": command_of(document),
         "more": packed(json.dumps(more, ensure_ascii=False, separators=(",", ":"))),
     })  # fmt: skip
+
+
+def _shape(shape: Any, start_ns: int) -> list[Any]:
+    """Verdict, sentence, confidence, and when it was."""
+    times = [round((time - start_ns) / 1e9, 4) for time in (shape.start_ns, shape.end_ns)]
+    return [getattr(shape, "verdict", "unknown"), shape.sentence, round(float(shape.confidence), 3), *times]
 
 
 def _fewer(anomalies: Sequence[AnomalyRecord], most: int) -> Iterator[AnomalyRecord]:

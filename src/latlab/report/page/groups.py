@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from latlab.report.table import by_bench, comparable, differing, emulation, row_labels
 from latlab.store.document import RunDocument
 
-NOT_KNOWN = "not known"
-
 
 @dataclass(frozen=True)
 class Group:
@@ -44,7 +42,7 @@ def groups_of(documents: Sequence[RunDocument]) -> list[Group]:
             cell = rows.index(label), loads.index(document.load)
             cells.setdefault(cell, []).append(place_of[id(document)])
         bench = same[0].bench
-        words = " · ".join(dict.fromkeys(filter(None, (*comparable(bench), bench.nic))))
+        words = " · ".join(dict.fromkeys(filter(None, comparable(bench))))
         names = {place_of[id(document)]: label for document, label in zip(same, row_labels(same), strict=True)}
         columns = tuple(map(load_words, loads))
         groups.append(Group(bench.name or bench.kind, words, emulation(bench), tuple(rows), columns, cells, names))
@@ -53,22 +51,3 @@ def groups_of(documents: Sequence[RunDocument]) -> list[Group]:
 
 def load_words(load: str) -> str:
     return "no load" if load == "none" else load
-
-
-def why_not_compared(one: RunDocument, other: RunDocument) -> list[str]:
-    """Why the difference of two runs' numbers would say nothing of what is to be compared; empty if it does."""
-    reasons = []
-    kinds = emulation(one.bench), emulation(other.bench)
-    if kinds[0] != kinds[1]:
-        reasons.append(f"{kinds[0] or 'real'} against {kinds[1] or 'real'}")
-    facts: tuple[tuple[str, str, str], ...] = (
-        ("bench", one.bench.name or one.bench.kind, other.bench.name or other.bench.kind),
-        ("cable", one.bench.cable, other.bench.cable),
-        ("NIC", one.bench.nic, other.bench.nic),
-        ("load", load_words(one.load), load_words(other.load)),
-        ("direction of the flow", one.direction, other.direction),
-    )
-    for what, a, b in facts:
-        if a != b:
-            reasons.append(f"another {what}: {a or NOT_KNOWN} and {b or NOT_KNOWN}")
-    return reasons

@@ -9,10 +9,11 @@ panel("outliers", ["a", "theme"], async (into) => {
   const more = await run.read.more();
   if (asked !== state.a) return;
   allShown = false;
-  drawOutliers(into, run, more.anomalies || []);
+  drawOutliers(into, run, more.anomalies || [], more.shapes || []);
 });
-function drawOutliers(into, run, list) {
+function drawOutliers(into, run, list, shapes) {
   into.replaceChildren();
+  if (shapes.length) put(into, el("h3", {}, "Shapes in time"), el("ul", { class: "reasons" }, shapes.map(([verdict, sentence, confidence]) => el("li", {}, verdictMark(verdict), ": ", sentence, el("span", { class: "note" }, " (confidence " + Math.round(100 * confidence) + " %)")))), el("h3", {}, "One by one"));
   const counts = run.anomalyCounts || {}, total = Object.values(counts).reduce((sum, n) => sum + n, 0);
   if (!total) return void put(into, el("p", {}, run.status === "done" ? "Nothing odd was found in " : "No verdicts on ", el("b", { class: "a" }, run.label), "."));
   put(into, el("p", { class: "note" }, el("b", { class: "a" }, run.label), ": " + many(total) + (total === 1 ? " anomaly" : " anomalies") + (list.length < total ? ", of which the " + list.length + " largest are listed" : "") + ". Times in seconds from the first packet; sizes ", emulation(state.a) ? el("span", { class: "emulated" }, emulation(state.a)) : null, emulation(state.a) ? ", " : "", "with their bounds."));
@@ -21,7 +22,7 @@ function drawOutliers(into, run, list) {
     if (!counts[word]) continue;
     const box = el("input", { type: "checkbox", id: "f-" + word });
     box.checked = wanted.has(word);
-    box.addEventListener("change", () => { if (box.checked) wanted.add(word); else wanted.delete(word); drawOutliers(into, run, list); document.getElementById("f-" + word).focus(); });
+    box.addEventListener("change", () => { if (box.checked) wanted.add(word); else wanted.delete(word); drawOutliers(into, run, list, shapes); document.getElementById("f-" + word).focus(); });
     filters.append(el("label", {}, box, " ", el("span", { class: "verdict " + word }, letter + " " + word), " " + many(counts[word])));
   }
   const chosen = list.filter(([verdict]) => wanted.has(verdict)), few = onPaper ? 3 * FEW : FEW;
@@ -29,19 +30,22 @@ function drawOutliers(into, run, list) {
   put(into, filters, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of anomalies" }, el("table", { class: "wide" },
     el("thead", {}, el("tr", {}, ["at, s", "verdict", "what", "where", "size", "packets", "evidence"].map((name, i) => el("th", { scope: "col", class: i === 0 || i === 5 ? "n" : "" }, name)))),
     el("tbody", {}, most.map((anomaly) => anomalyRow(run, anomaly))))));
-  if (most.length < chosen.length) put(into, button("Show all " + chosen.length, { class: "no-print" }, () => { allShown = true; drawOutliers(into, run, list); }));
+  if (most.length < chosen.length) put(into, button("Show all " + chosen.length, { class: "no-print" }, () => { allShown = true; drawOutliers(into, run, list, shapes); }));
 }
 function largest(list, few) {
   const kept = new Set(list.slice().sort((p, q) => q[7] - p[7] || q[5] - p[5]).slice(0, few));
   return list.filter((anomaly) => kept.has(anomaly));
 }
+function verdictMark(verdict) {
+  const known = VERDICTS.find(([word]) => word === verdict) || ["unknown", "?"];
+  return el("span", { class: "verdict " + known[0] }, known[1] + " " + verdict);
+}
 const PLACES = { forward: "on the way there", back: "on the way back", receiver: "receiver", sender: "sender", clock: "clock" };
 function anomalyRow(run, [verdict, kind, where, start, end, packets, size, , evidence]) {
-  const letter = (VERDICTS.find(([word]) => word === verdict) || ["", "?"])[1];
   const margin = Math.max(0.05, end - start, run.drawing ? run.drawing.seconds / 200 : 0);
   const when = start.toFixed(2) + (end - start >= 0.5 ? "\u2013" + end.toFixed(2) : "");
   const go = run.drawing ? button(when, { class: "link", "aria-label": "Show the time from " + when + " s above" }, () => { zoom(start - margin, end + margin); document.getElementById("course").scrollIntoView({ block: "start" }); }) : when;
-  return el("tr", {}, el("td", { class: "n" }, go), el("td", {}, el("span", { class: "verdict " + (VERDICTS.some(([word]) => word === verdict) ? verdict : "unknown") }, letter + " " + verdict)),
+  return el("tr", {}, el("td", { class: "n" }, go), el("td", {}, verdictMark(verdict)),
     el("td", { class: "line" }, kind), el("td", { class: "line" }, PLACES[where] || where), el("td", { class: "line" }, size), el("td", { class: "n" }, many(packets)), el("td", { class: "value" }, evidence.join("; ")));
 }
 
