@@ -79,6 +79,12 @@ def test_the_headline_judges_a_budget(run: Make) -> None:
     assert (page.over, page.judged) == (1, 2)
 
 
+def test_the_headline_of_one_point(run: Make) -> None:
+    page = make_page([run()], budget_ns=100_000)
+    assert re.fullmatch(r"Tap-bridge \(no load\) exceeds 100us at the p99 of the round trip, emulated: 2\d\d us\.",
+                        page.sentences[0])  # fmt: skip
+
+
 def test_runs_that_may_not_be_believed_have_no_say(run: Make) -> None:
     bad = run(replace(FEW, floor_ns=(9_000, 9_000)), attachment="ovs", verdict=Verdict(value="invalid", reasons=["x"]))
     page = make_page([run(attachment="macvtap"), bad], budget_ns=300_000)

@@ -118,6 +118,8 @@ def _of_budget(runs: Sequence[Measured], group: Group, asked: Asked) -> str:
     judged = len(told) - counted["unknown"]
     if not judged:
         return f"no point has a number for the {_statistic(asked)}{_emulated(group)}."
+    if len(told) == 1:
+        return _of_one(runs, group, asked, next(iter(told)), next(iter(told.values())))
     sentence = f"{counted['within']} of {judged} points keep {budget} at the {_statistic(asked)}{_emulated(group)}"
     parts = []
     if counted["over"]:
@@ -128,6 +130,14 @@ def _of_budget(runs: Sequence[Measured], group: Group, asked: Asked) -> str:
     if counted["unknown"]:
         parts.append(f"{counted['unknown']} without that number")
     return "; ".join([sentence, *parts]) + "."
+
+
+def _of_one(runs: Sequence[Measured], group: Group, asked: Asked, cell: tuple[int, int], told: Judgement) -> str:
+    verb = {"within": "keeps", "over": "exceeds", "undecided": "may or may not keep"}[told]
+    known = _known(runs, group, asked)
+    value = f": {microseconds(known[-1][2])} us" if known else ""
+    name = _name(runs[group.cells[cell][0]])
+    return f"{name} {verb} {format_duration(asked.budget_ns or 0)} at the {_statistic(asked)}{_emulated(group)}{value}."
 
 
 def _worst(runs: Sequence[Measured], group: Group, asked: Asked, told: dict[tuple[int, int], Judgement]) -> str:
