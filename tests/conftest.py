@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite's rules: a test under tests/lab is a lab test (root, QEMU or namespaces), and no other test is; nothing is timed."""
+"""What is under tests/lab is a lab test (root, QEMU or namespaces), and nothing else is; no example has a deadline."""
 
 from __future__ import annotations
 

@@ -99,12 +99,13 @@ def _append_block(text: Text, block: Block, label_width: int, widths: Sequence[i
 
 
 def _numbers(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
+    line = "".join(" " * _GAP + cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
+    return line.rstrip()  # a mail folds what ends with spaces
 
 
 def paragraph(text: Text, first: str, body: str, style: str = "") -> None:
     """Append `first` and `body`, folded to the width, further lines indented below the body."""
-    width = WIDTH - len(first)
+    width = max(_NARROWEST_LABEL, WIDTH - len(first))  # a label may be as long as its writer liked
     lines = textwrap.wrap(printable(body), width, break_long_words=False, break_on_hyphens=False) or [""]
     text.append(f"{first}{lines[0]}\n", style)
     for line in lines[1:]:

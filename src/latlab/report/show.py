@@ -49,10 +49,10 @@ def show_text(run: RunDirectory, spikes_over_ns: int | None = None) -> Text:
     _counts(text, document)
     _instruments(text, document)
     _evidence(text, document)
-    _list(text, "point", _flat(document.point))
-    _list(text, "bench", _flat(document.bench.model_dump(mode="json")))
+    _list(text, "point", flat(document.point))
+    _list(text, "bench", flat(document.bench.model_dump(mode="json")))
     _list(text, "versions", document.versions)
-    _list(text, "environment", _flat(document.env))
+    _list(text, "environment", flat(document.env))
     _list(text, f"files in {run.path}", {name: f"{size} bytes" for name, size in _files(run).items()})
     return text
 
@@ -146,7 +146,7 @@ def _counts(text: Text, document: RunDocument) -> None:
     text.append("\n")
     paragraph(text, " packets   ", " · ".join(words))
     if document.load_achieved is not None:
-        values = _flat(document.load_achieved.model_dump(mode="json"))
+        values = flat(document.load_achieved.model_dump(mode="json"))
         paragraph(text, " load      ", " · ".join(f"{key} {value}" for key, value in values.items()))
 
 
@@ -175,12 +175,12 @@ def _list(text: Text, title: str, values: Mapping[str, Any]) -> None:
         paragraph(text, f"   {key:<24} ", _value(value))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys; what is None or empty is left out."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         elif value is not None and value != "":
             found[prefix + key] = value
     return found

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a user types for a run (a path, an id, the beginning of one, `latest`) to the run; and its numbers."""
+"""From what a user types for runs (a path, an id, the beginning of one, `latest`, a folder) to them; their numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from latlab.errors import StoreError
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import Summary
 from latlab.store.document import RunDocument, Verdict
-from latlab.store.run_dir import DOCUMENT_NAME, RunDirectory, is_run, open_run, run_paths
+from latlab.store.run_dir import DOCUMENT_NAME, BrokenRun, RunDirectory, is_run, iter_runs, open_run, run_paths
 from latlab.store.statistics import fill
 
 LATEST = "latest"
@@ -44,6 +45,23 @@ def find_run(root: Path, name: str) -> RunDirectory:
             raise StoreError(f"{path} is not the directory of a run", hint="`latlab list` shows the runs")
         return open_run(path)
     raise StoreError(f"there is no run {name!r} in {root}", hint="`latlab list` shows the runs")
+
+
+def find_runs(root: Path, names: Sequence[str]) -> list[RunDirectory | BrokenRun]:
+    """The runs that `names` mean: each as `find_run` takes it, or a folder of runs; all under `root` without a name.
+
+    In the order of the names, oldest first within a folder, each once. A run of a folder may be broken. Raises
+    StoreError for a name that means no run, and where there is none at all.
+    """
+    found: dict[Path, RunDirectory | BrokenRun] = {}
+    for name in names or [str(root)]:
+        path = Path(name)
+        folder = path.is_dir() and not is_run(path)
+        runs = list(iter_runs(path)) if folder or not names else [find_run(root, name)]
+        if not runs:
+            raise StoreError(f"there are no runs in {path}", hint="`latlab run SCENARIO` makes one")
+        found |= {run.path.resolve(): run for run in runs if run.path.resolve() not in found}
+    return list(found.values())
 
 
 def with_intervals(run: RunDirectory) -> RunDocument:

@@ -14,7 +14,7 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from latlab.stats.columns import Columns
 from latlab.stats.records import CLOCK_SUSPECT, RECORD, Records, StreamHeader
 from latlab.stats.side_by_side import ahead
 from latlab.stats.stamps import STAMPS
+from latlab.stats.ways import Times
 from latlab.store.arrow import Column, batches
 from latlab.store.disk import os_errors, store_error, sync_directory
 from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
@@ -42,6 +43,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
 _FIELDS = {"seq": "seq", "flags": "flags", **{stamp.field: stamp.column for stamp in STAMPS}}
 """Of a record, and the column of each."""
+_CLOCKS = ("offset_ns", "error_ns")
 
 _ENCODING = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2"
 """Version 2 keeps integers as their differences: a third smaller, and read five times as fast."""
@@ -154,6 +156,24 @@ class ParquetReader:
                 found = connection.sql(f"SELECT {selected} FROM read_parquet({_readable(self.path)})")
                 for batch in ahead(batches(found, dtypes)):
                     yield from _columns(batch).pieces()
+        except duckdb.Error as error:
+            raise _translated(error, self.path, "reading") from error
+
+    def with_clocks(self, fields: Sequence[str]) -> Iterator[tuple[Columns, Times, Times]]:
+        there = {str(row[0]) for row in self._query(f"DESCRIBE SELECT * FROM read_parquet({_readable(self.path)})")}
+        clocks = [name for name in _CLOCKS if name in there]  # older versions did not know them
+        columns = {name: _FIELDS[name] for name in fields} | dict(zip(clocks, clocks, strict=True))
+        dtypes = {name: RECORD[name] for name in fields} | dict.fromkeys(clocks, np.dtype("<i8"))
+        try:
+            with _connect() as connection:
+                found = connection.sql(
+                    f"SELECT {', '.join(columns.values())} FROM read_parquet({_readable(self.path)})"
+                )
+                for batch in ahead(batches(found, dtypes)):
+                    length = batch[fields[0]].length
+                    nothing = np.zeros(length, np.int64)
+                    offset, error = (batch[name].values() if name in batch else nothing for name in _CLOCKS)
+                    yield Columns.held(length, {name: batch[name].values() for name in fields}), offset, error
         except duckdb.Error as error:
             raise _translated(error, self.path, "reading") from error
 
