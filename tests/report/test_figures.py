@@ -198,6 +198,8 @@ def test_series_marks_anomalies_with_a_form_for_each_verdict(steady: RunDirector
     assert [round(float(xs(line)[0]), 6) for line in found.values()] == [0.1, 0.2, 0.3, 0.4]
     assert len({line.get_marker() for line in found.values()}) == 4
     assert {"network: anomaly", "clock: anomaly"} <= set(texts(made, tmp_path / "a.svg"))
+    steady.document.anomaly_counts = {"network": 70}
+    assert "network: the 12 largest anomalies" in texts(drawn("series", [steady]), tmp_path / "a.svg")
 
 
 def test_series_shows_the_clocks_where_there_are_two(runs: list[RunDirectory], tmp_path: Path) -> None:

@@ -88,10 +88,11 @@ def _latency(axes: Axes, line: Line, way: str) -> None:
     if len(lost):
         axes.plot(lost, np.full(len(lost), 0.03), "x", ms=3, mew=0.7, color="#000000", transform=top, label=LOST)
     for verdict, marker in MARKERS.items():
-        times = _anomalies(line, verdict)
+        times, all_told = _anomalies(line, verdict)
         if times:
+            told = "anomaly" if all_told else f"the {MOST_ANOMALIES} largest anomalies"
             axes.plot(times, np.full(len(times), 0.95), marker, ms=3.5, mfc="none", mew=0.8, color=COLOURS[1],
-                      transform=top, label=f"{verdict}: anomaly")  # fmt: skip
+                      transform=top, label=f"{verdict}: {told}")  # fmt: skip
 
 
 def _one_scale(panels: Sequence[Axes], lines: Sequence[Line], way: str) -> None:
@@ -108,11 +109,12 @@ def _one_scale(panels: Sequence[Axes], lines: Sequence[Line], way: str) -> None:
             log_axis(axes, "y")
 
 
-def _anomalies(line: Line, verdict: str) -> list[float]:
-    """When the largest ones of a verdict began, in seconds of the run."""
+def _anomalies(line: Line, verdict: str) -> tuple[list[float], bool]:
+    """When the largest ones of a verdict began, in seconds of the run; and whether these are all."""
     document = line.document
     found = sorted((a for a in document.anomalies if a.verdict == verdict), key=lambda a: -abs(a.size))
-    return sorted((a.start_ns - document.timing.start_ns) / 1e9 for a in found[:MOST_ANOMALIES])
+    times = sorted((a.start_ns - document.timing.start_ns) / 1e9 for a in found[:MOST_ANOMALIES])
+    return times, document.anomaly_counts.get(verdict, len(found)) <= len(times)
 
 
 def _suspect(axes: Axes, course: Course, seconds: Floats) -> None:
