@@ -38,7 +38,8 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": 6.5,
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.1,
     "axes.grid": True,
