@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from latlab.errors import StoreError
 from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in

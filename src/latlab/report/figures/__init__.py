@@ -87,7 +87,7 @@ def figure(kind: str, runs: Sequence[RunDirectory], asked: Asked) -> tuple[Figur
     labels = row_labels([run.document for run in chosen])
     lines = []
     for run, label in zip(chosen, labels, strict=True):
-        line = Line(_told(label, run.document), measure(run))
+        line = Line(_told(label, run.document), measure(run, (asked.way,)))
         if asked.way in line.measured.drawn:
             lines.append(line)
         else:

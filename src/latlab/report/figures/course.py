@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latlab.report.figures import Asked, Line
-from latlab.report.figures.style import COLOURS, log_axis, new_figure, styled, time_label, us, wants_log, words
+from latlab.report.figures.style import (
+    COLOURS,
+    LINE_INCHES,
+    TITLE_LETTERS,
+    lines_of,
+    log_axis,
+    new_figure,
+    styled,
+    time_label,
+    us,
+    wants_log,
+    words,
+)
 from latlab.report.page.reduce import NONE_LOW, Course
 
 Floats = npt.NDArray[np.float64]
@@ -27,11 +40,14 @@ def series(lines: Sequence[Line], asked: Asked) -> Figure:
     with styled():
         offsets = [_has_offset(line) for line in lines]
         heights = [height for has in offsets for height in ([1.0, 0.45] if has else [1.0])]
-        made = new_figure(asked.width_inches, 0.55 + 1.35 * sum(heights) * (asked.width_inches / 3.5) ** 0.4)
+        titles = [words(line.label, asked.width_inches * TITLE_LETTERS) for line in lines]
+        panels_inches = 1.2 * sum(heights) * math.sqrt(asked.width_inches / 3.5)
+        made = new_figure(asked.width_inches, 0.55 + panels_inches + LINE_INCHES * lines_of(titles))
         panels = iter(made.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
         last, latencies = None, []
-        for line, has in zip(lines, offsets, strict=True):
+        for line, has, title in zip(lines, offsets, titles, strict=True):
             axes = next(panels)
+            axes.set_title(title, loc="left")
             _latency(axes, line, asked.way)
             latencies.append(axes)
             axes.set_ylabel(time_label(asked.way, line.document.bench).replace(" (", "\n("))
@@ -66,17 +82,17 @@ def _latency(axes: Axes, line: Line, way: str) -> None:
     # The outline keeps a bin with a single packet, or with equal ones, from being nothing.
     axes.fill_between(seconds, low, high, color=COLOURS[0], alpha=0.55, linewidth=0.5, edgecolor=COLOURS[0])
     axes.set_xlim(0, course.seconds)
-    axes.set_title(words(line.label), loc="left")
     _suspect(axes, course, seconds)
     top = axes.get_xaxis_transform()
     lost = seconds[course.lost > 0]
     if len(lost):
         axes.plot(lost, np.full(len(lost), 0.03), "x", ms=3, mew=0.7, color="#000000", transform=top, label=LOST)
     for verdict, marker in MARKERS.items():
-        times = _anomalies(line, verdict)
+        times, all_told = _anomalies(line, verdict)
         if times:
+            told = "anomaly" if all_told else f"the {MOST_ANOMALIES} largest anomalies"
             axes.plot(times, np.full(len(times), 0.95), marker, ms=3.5, mfc="none", mew=0.8, color=COLOURS[1],
-                      transform=top, label=f"{verdict}: anomaly")  # fmt: skip
+                      transform=top, label=f"{verdict}: {told}")  # fmt: skip
 
 
 def _one_scale(panels: Sequence[Axes], lines: Sequence[Line], way: str) -> None:
@@ -93,11 +109,12 @@ def _one_scale(panels: Sequence[Axes], lines: Sequence[Line], way: str) -> None:
             log_axis(axes, "y")
 
 
-def _anomalies(line: Line, verdict: str) -> list[float]:
-    """When the largest ones of a verdict began, in seconds of the run."""
+def _anomalies(line: Line, verdict: str) -> tuple[list[float], bool]:
+    """When the largest ones of a verdict began, in seconds of the run; and whether these are all."""
     document = line.document
     found = sorted((a for a in document.anomalies if a.verdict == verdict), key=lambda a: -abs(a.size))
-    return sorted((a.start_ns - document.timing.start_ns) / 1e9 for a in found[:MOST_ANOMALIES])
+    times = sorted((a.start_ns - document.timing.start_ns) / 1e9 for a in found[:MOST_ANOMALIES])
+    return times, document.anomaly_counts.get(verdict, len(found)) <= len(times)
 
 
 def _suspect(axes: Axes, course: Course, seconds: Floats) -> None:

@@ -14,8 +14,11 @@ from matplotlib.figure import Figure
 from latlab.report.figures import Asked, Line
 from latlab.report.figures.style import (
     COLOURS,
+    LEGEND_LETTERS,
+    LINE_INCHES,
     legend,
     line_style,
+    lines_of,
     log_axis,
     new_figure,
     styled,
@@ -37,11 +40,11 @@ CLOCKS = "light band: ± bound of the clocks"
 class _Curve:
     """One run's curve: `tail` is -log10 of the share beyond, times are in us; `bound` is that of the clocks."""
 
-    def __init__(self, line: Line, way: str) -> None:
+    def __init__(self, line: Line, way: str, width_inches: float) -> None:
         found = line.measured.drawn[way].curve
         summary = line.measured.summary(way)
         assert summary is not None  # what is drawn was measured
-        self.label = words(line.label)
+        self.label = words(line.label, width_inches * LEGEND_LETTERS)
         # The largest value is the last point: no grid must step over it.
         self.tail: Floats = np.append(np.arange(len(found.values_ns)) / found.per_decade, np.log10(summary.n))
         self.share: Floats = 10.0**-self.tail
@@ -54,9 +57,9 @@ class _Curve:
 
 def percentiles(lines: Sequence[Line], asked: Asked) -> Figure:
     """Latency (y) over the percentile (x)."""
-    curves = [_Curve(line, asked.way) for line in lines]
+    curves = [_Curve(line, asked.way, asked.width_inches) for line in lines]
     with styled():
-        made = new_figure(asked.width_inches, _height(asked, lines))
+        made = new_figure(asked.width_inches, _height(asked, curves))
         axes = made.add_subplot()
         for place, curve in enumerate(curves):
             _band(axes.fill_between, curve, place, curve.tail)
@@ -71,9 +74,9 @@ def percentiles(lines: Sequence[Line], asked: Asked) -> Figure:
 
 def ccdf(lines: Sequence[Line], asked: Asked) -> Figure:
     """The share of packets that is later (y) than a latency (x)."""
-    curves = [_Curve(line, asked.way) for line in lines]
+    curves = [_Curve(line, asked.way, asked.width_inches) for line in lines]
     with styled():
-        made = new_figure(asked.width_inches, _height(asked, lines))
+        made = new_figure(asked.width_inches, _height(asked, curves))
         axes = made.add_subplot()
         for place, curve in enumerate(curves):
             _band(axes.fill_betweenx, curve, place, curve.share)
@@ -88,8 +91,8 @@ def ccdf(lines: Sequence[Line], asked: Asked) -> Figure:
     return made
 
 
-def _height(asked: Asked, lines: Sequence[Line]) -> float:
-    return 2.1 * math.sqrt(asked.width_inches / 3.5) + 0.13 * len(lines)
+def _height(asked: Asked, curves: Sequence[_Curve]) -> float:
+    return 2.1 * math.sqrt(asked.width_inches / 3.5) + LINE_INCHES * lines_of(curve.label for curve in curves)
 
 
 def _band(fill: object, curve: _Curve, place: int, along: Floats) -> None:

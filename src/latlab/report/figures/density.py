@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import matplotlib
@@ -14,7 +15,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from latlab.report.figures import Asked, Line
-from latlab.report.figures.style import legend, line_style, log_axis, new_figure, styled, time_label, words
+from latlab.report.figures.style import (
+    LEGEND_LETTERS,
+    LINE_INCHES,
+    TITLE_LETTERS,
+    legend,
+    line_style,
+    lines_of,
+    log_axis,
+    new_figure,
+    styled,
+    time_label,
+    words,
+)
 from latlab.report.page.measured import Drawn
 from latlab.report.page.reduce import ROWS_PER_OCTAVE
 
@@ -34,40 +47,41 @@ def _shades() -> Colormap:
 
 
 def not_drawn(line: Line, way: str) -> str:
-    """What a log axis cannot show: times below 1 ns, which clocks that are apart give. They are in the lowest bin."""
-    summary = line.measured.summary(way)
-    if summary is None or summary.min_ns > 0:
-        return ""
-    return "the lowest bin has times of 0 and below as well: the clocks were apart"
+    """What a log axis cannot show: times of 0 and below, which clocks that are apart give."""
+    below = line.measured.drawn[way].below
+    return f"{below} packets of 0 or below are not drawn: the clocks were apart" if below else ""
 
 
 def histogram(lines: Sequence[Line], asked: Asked) -> Figure:
     """Packets (y, log) by latency (x, log), a line for each run."""
     with styled():
-        made = new_figure(asked.width_inches, 2.0 * (asked.width_inches / 3.5) ** 0.5 + 0.13 * len(lines))
+        labels = [words(line.label, asked.width_inches * LEGEND_LETTERS) for line in lines]
+        made = new_figure(asked.width_inches, 2 * math.sqrt(asked.width_inches / 3.5) + LINE_INCHES * lines_of(labels))
         axes = made.add_subplot()
         for place, line in enumerate(lines):
             drawn = line.measured.drawn[asked.way]
             counts = drawn.heat.sum(axis=0)
-            axes.stairs(counts, edges_us(drawn), label=words(line.label), baseline=0.5, **line_style(place))
+            axes.stairs(counts, edges_us(drawn), label=labels[place], baseline=0.5, **line_style(place))
         log_axis(axes, "x")
         log_axis(axes, "y")
         axes.set_ylim(bottom=0.5)
         axes.set_xlabel(time_label(asked.way, lines[0].document.bench))
         axes.set_ylabel("packets in each bin")
         _noted(axes, [not_drawn(line, asked.way) for line in lines])
-        legend(made, axes, [line.label for line in lines])
+        legend(made, axes, labels)
     return made
 
 
 def heat(lines: Sequence[Line], asked: Asked) -> Figure:
     """Latency (y, log) over time (x), the number of packets as shade; a panel for each run."""
     with styled():
-        made = new_figure(asked.width_inches, 0.8 + 1.3 * len(lines) * (asked.width_inches / 3.5) ** 0.5)
+        titles = [words(line.label, asked.width_inches * TITLE_LETTERS) for line in lines]
+        panel = 1.15 * math.sqrt(asked.width_inches / 3.5)
+        made = new_figure(asked.width_inches, 0.8 + panel * len(lines) + LINE_INCHES * lines_of(titles))
         panels = made.subplots(len(lines), 1, squeeze=False, sharey=True)[:, 0]
         most = max(int(line.measured.drawn[asked.way].heat.max()) for line in lines)
         mesh = None
-        for axes, line in zip(panels, lines, strict=True):
+        for axes, line, title in zip(panels, lines, titles, strict=True):
             drawn, course = line.measured.drawn[asked.way], line.measured.course
             assert course is not None  # what is drawn has one
             seconds = np.arange(drawn.heat.shape[0] + 1) * (course.seconds * course.per_column / course.bins)
@@ -78,7 +92,7 @@ def heat(lines: Sequence[Line], asked: Asked) -> Figure:
             axes.set_xlim(0, course.seconds)
             axes.grid(visible=False)
             log_axis(axes, "y")
-            axes.set_title(words(line.label), loc="left")
+            axes.set_title(title, loc="left")
             _noted(axes, [not_drawn(line, asked.way)])
         panels[-1].set_xlabel("time (s)")
         made.supylabel(time_label(asked.way, lines[0].document.bench), fontsize=7.5)

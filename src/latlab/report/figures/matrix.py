@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from latlab.report.figures import Asked, Line
 from latlab.report.figures.density import edges_us
-from latlab.report.figures.style import new_figure, styled, time_label, words
+from latlab.report.figures.style import TITLE_LETTERS, lines_of, new_figure, styled, time_label, words
 from latlab.report.layout import microseconds
 from latlab.report.page.groups import Group, groups_of
 from latlab.report.page.judge import Judgement, judge, together
@@ -24,6 +24,8 @@ from latlab.report.table import known
 
 FILLS = {"within": "#cfe3f3", "undecided": "#f2f2f2", "over": "#f6c9a8", "unknown": "#ffffff"}
 MARKS = {"within": "✓ within", "undecided": "? undecided", "over": "✗ over", "unknown": "- not known"}
+ROW_LETTERS = 6
+"""Of a row's name, for an inch of the figure's width."""
 HATCHES = {"over": "////", "undecided": "...."}
 """Colour, mark and hatching say the same thing, so that any one of them will do."""
 
@@ -40,10 +42,9 @@ def matrix(lines: Sequence[Line], asked: Asked) -> Figure:
     """The statistic of each cell; of several runs of one point the median. Runs of one bench only."""
     (group,) = groups_of([line.document for line in lines])
     cells = {place: _cell([lines[at] for at in members], asked) for place, members in group.cells.items()}
-    labels = max(map(len, group.rows))
+    rows = [words(row, asked.width_inches * ROW_LETTERS) for row in group.rows]
     with styled():
-        height = 0.75 + 0.42 * len(group.rows)
-        made = new_figure(asked.width_inches, height)
+        made = new_figure(asked.width_inches, 0.75 + max(0.42, 0.11 * max(map(_lines, rows))) * len(rows))
         axes = made.add_subplot()
         values = [cell.value_ns for cell in cells.values() if cell.value_ns]
         span = (min(values), max(values)) if values else (1.0, 1.0)
@@ -55,7 +56,7 @@ def matrix(lines: Sequence[Line], asked: Asked) -> Figure:
                 axes.text(
                     column + 0.5, row + 0.5, "not measured", ha="center", va="center", fontsize=5.5, color="#767676"
                 )
-        _frame(axes, group, asked, lines, small=labels > 30)
+        _frame(axes, group, rows, asked, lines)
     return made
 
 
@@ -123,14 +124,18 @@ def _shade(value_ns: float | None, span: tuple[float, float]) -> str:
     return str(matplotlib.colors.to_hex(tuple(mixed)))
 
 
-def _frame(axes: Axes, group: Group, asked: Asked, lines: Sequence[Line], *, small: bool) -> None:
+def _lines(text: str) -> int:
+    return lines_of([text])
+
+
+def _frame(axes: Axes, group: Group, rows: Sequence[str], asked: Asked, lines: Sequence[Line]) -> None:
     axes.set_xlim(0, len(group.columns))
     axes.set_ylim(len(group.rows), 0)
     axes.grid(visible=False)
-    axes.set_xticks(np.arange(len(group.columns)) + 0.5, [words(column) for column in group.columns])
-    axes.set_yticks(
-        np.arange(len(group.rows)) + 0.5, [words(row) for row in group.rows], fontsize=5.5 if small else 6.5
-    )
+    letters = asked.width_inches * TITLE_LETTERS * 0.8 / len(group.columns)
+    axes.set_xticks(np.arange(len(group.columns)) + 0.5, [words(column, letters) for column in group.columns])
+    small = max(map(_lines, rows)) > 1
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, fontsize=5.5 if small else 6.5)
     axes.tick_params(length=0, top=False, bottom=False, labeltop=True, labelbottom=False)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from latlab.errors import MeasurementError
 from latlab.report.figures import Asked
-from latlab.report.figures.style import COLOURS, new_figure, styled, time_label, words
+from latlab.report.figures.style import COLOURS, TITLE_LETTERS, new_figure, styled, time_label, words
 from latlab.stats.comparing import Comparison
 
 NOISE = "A/A noise"
@@ -39,7 +39,8 @@ def shift(comparison: Comparison, asked: Asked) -> Figure:
         axes.set_xticks(np.arange(len(rows)), [row.quantity for row in rows], rotation=45, ha="right")
         label = time_label(asked.way, comparison.bench)
         axes.set_ylabel(f"B - A of {label}".replace(" (", "\n("))
-        axes.set_title(f"A: {words(comparison.a.label)}\nB: {words(comparison.b.label)}", loc="left")
+        sides, letters = (("A", comparison.a), ("B", comparison.b)), asked.width_inches * TITLE_LETTERS
+        axes.set_title("\n".join(words(f"{name}: {side.label}", letters) for name, side in sides), loc="left")
         handles, labels = axes.get_legend_handles_labels()
         made.legend(handles, labels, loc="outside lower center", ncols=4)
     return made

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 """With the colours, so that a print in grey is read as well."""
 DPI = 300
+LEGEND_LETTERS, TITLE_LETTERS = 17, 13
+"""That fit in an inch of the figure's width."""
+LINE_INCHES = 0.13
 _STYLE: dict[str, Any] = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
@@ -34,7 +38,8 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": 6.5,
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.1,
     "axes.grid": True,
@@ -90,8 +95,13 @@ def time_label(way: str, bench: BenchFacts) -> str:
     return f"{TITLES[way].partition(',')[0]} ({words})"
 
 
-def words(text: str) -> str:
-    return printable(text)
+def words(text: str, letters: float = 1_000) -> str:
+    """`text` without control characters, in lines of about so many letters."""
+    return textwrap.fill(printable(text), max(8, int(letters)), break_on_hyphens=False) or " "
+
+
+def lines_of(texts: Iterable[str]) -> int:
+    return sum(text.count("\n") + 1 for text in texts)
 
 
 def wants_log(low_us: float, high_us: float) -> bool:
@@ -105,7 +115,7 @@ def log_axis(axes: Axes, which: str) -> None:
     scale("log")
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     axis = axes.xaxis if which == "x" else axes.yaxis
-    steps = (1.0, 2.0, 5.0) if high / low < 2_000 else (1.0,)
+    steps = (1.0, 2.0, 5.0) if high / low < (200 if which == "x" else 2_000) else (1.0,)
     axis.set_major_locator(LogLocator(10, subs=steps, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < 1e6 else f"{value:.0e}"))
     axis.set_minor_formatter(NullFormatter())
@@ -132,6 +142,6 @@ def us(values_ns: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def legend(made: Figure, axes: Axes, labels: Sequence[str]) -> None:
     """Below the axes, in as many columns as the labels leave room for; none for a single run without a word."""
-    columns = 2 if max(map(len, labels)) < 24 * made.get_figwidth() / 3.5 else 1
+    columns = 2 if max(map(len, labels)) < 24 * made.get_figwidth() / 3.5 and len(labels) > 1 else 1
     handles, texts = axes.get_legend_handles_labels()
     made.legend(handles, texts, loc="outside lower center", ncols=columns, handlelength=2.6, columnspacing=1.2)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,26 +71,29 @@ class Measured:
         return found.not_measured if isinstance(found, NotMeasured) else "" if found else "not measured"
 
 
-def measure(run: RunDirectory) -> Measured:
-    """Reads the run's samples. What cannot be read is said in the notes: it is no reason to show nothing."""
+def measure(run: RunDirectory, ways: Sequence[str] = WAYS) -> Measured:
+    """Reads the run's samples. What cannot be read is said in the notes: it is no reason to show nothing.
+
+    `ways`: what is wanted of `WAYS`; fewer are read faster.
+    """
     made = Measured(run, with_statistics(run))
     try:
         samples = run.samples()
         if samples is None or made.document.status == "running":
             made.notes.append("no samples to draw: " + ("there are none" if samples is None else "the run goes on"))
         else:
-            _read(made, samples)
+            _read(made, samples, ways)
     except StoreError as error:
         made.course = None
         made.notes.append(error.message)
     return made
 
 
-def _read(made: Measured, samples: Samples) -> None:
+def _read(made: Measured, samples: Samples, wanted: Sequence[str]) -> None:
     document = made.document
     if samples.cut_bytes:
         made.notes.append("the samples end within a record: they are read up to the last whole one")
-    ways = [way for way in WAYS if made.summary(way)]
+    ways = [way for way in wanted if made.summary(way)]
     if document.timing.method not in (UNKNOWN, SHARED) and not (made.run.path / PARQUET_NAME).exists():
         one_way = [way for way in ways if way != "round_trip"]
         if one_way:
