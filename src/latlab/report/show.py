@@ -14,7 +14,9 @@ from latlab.report.table import bound_of, emulation, instrument_blocks, known, u
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import NotMeasured
 from latlab.store.document import AnomalyRecord, RunDocument
+from latlab.store.entry import entry_of
 from latlab.store.find import with_statistics
+from latlab.store.labels import read_labels
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import sentence
 
@@ -29,9 +31,9 @@ def show_json(run: RunDirectory) -> dict[str, Any]:
     from latlab.report.listing import list_json
 
     document = with_statistics(run)
-    (row,) = list_json([RunDirectory(run.path, document)])
+    (row,) = list_json([entry_of(RunDirectory(run.path, document))])
     values: dict[str, Any] = document.model_dump(mode="json")
-    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns")}
+    extra = {key: row[key] for key in ("path", "direction", "labels", "n", "lost", "quantiles_ns")}
     return {**values, "id": run.id, **extra, "files": _files(run)}
 
 
@@ -63,6 +65,8 @@ def _headline(text: Text, run: RunDirectory, document: RunDocument) -> None:
     words = f" ({emulated})" if emulated else ""
     text.append(f" {document.attachment}, {load}, flow {document.direction}{words}\n", "bold")
     text.append(f" {run.id} · {document.scenario} · {document.status} · point {document.point_id}\n")
+    if labels := read_labels(run.path):
+        paragraph(text, " labels ", " ".join(labels))
     verdict = document.verdict
     reasons = "; ".join(verdict.reasons)
     paragraph(

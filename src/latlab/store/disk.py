@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,3 +69,16 @@ def replace_file(path: Path, data: bytes) -> None:
             sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def damage(data: bytes, error: ValueError) -> str:
+    """Where `error`, of json.loads, found `data` damaged, in words: "byte 120 (line 4, column 7)"."""
+    if isinstance(error, UnicodeDecodeError):
+        offset = error.start
+    elif isinstance(error, json.JSONDecodeError):
+        offset = len(error.doc[: error.pos].encode())
+    else:
+        return "a number with too many digits"  # the only other ValueError of json.loads
+    before = data[:offset]
+    line, column = before.count(b"\n") + 1, offset - (before.rfind(b"\n") + 1) + 1
+    return f"byte {offset} of {len(data)} (line {line}, column {column})"
