@@ -145,7 +145,7 @@ def schema(what: str) -> None:
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
 
 
-for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show, store.label):
+for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show, store.label, store.sql):
     cli.add_command(_verb)
 
 

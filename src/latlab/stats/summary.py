@@ -169,10 +169,20 @@ def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) 
 def _due(flags: npt.NDArray[np.uint32], letter: str) -> npt.NDArray[np.bool_]:
     """Which packets with these flags can carry the stamp: any, if it is the sender's own of the request; that of the
     request's arrival, those that are known to have arrived; all others come home with the reply."""
-    if letter in _OF_SENDING:
+    if of_sending(letter):
         return np.ones(len(flags), bool)
-    due: npt.NDArray[np.bool_] = flags & (rec.ARRIVED if letter in _OF_ARRIVAL else rec.REPLIED) != 0
+    due: npt.NDArray[np.bool_] = flags & (rec.ARRIVED if of_arrival(letter) else rec.REPLIED) != 0
     return due
+
+
+def of_sending(letter: str) -> bool:
+    """Whether the stamp is the sender's own of the request: a packet may carry it whatever became of it."""
+    return letter in _OF_SENDING
+
+
+def of_arrival(letter: str) -> bool:
+    """Whether the stamp is that of the request's arrival."""
+    return letter in _OF_ARRIVAL
 
 
 def _count(chunk: Records, counts: Counts) -> None:

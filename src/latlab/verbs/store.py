@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Over the runs that are kept: list, show, label."""
+"""Over the runs that are kept: list, show, label, sql."""
 
 from __future__ import annotations
 
@@ -112,3 +112,33 @@ def label(names: tuple[str, ...], add: tuple[str, ...], remove: tuple[str, ...],
     else:
         for run_id, given in labels.items():
             click.echo(f"{run_id}: {' '.join(given) or 'no labels'}")
+
+
+@click.command()
+@click.argument("query")
+@filters
+@RUNS
+@JSON
+@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets.")
+def sql(query: str, wanted: Wanted, runs: Path, as_json: bool, as_csv: bool) -> None:
+    """Ask QUERY, one SELECT in DuckDB's SQL, of all runs or those that the filters choose.
+
+    Tables: runs, metrics, anomalies, samples (a row for each packet), timing. DESCRIBE runs shows the columns of one.
+    Times are integers in ns, as their names say. Nothing can be written.
+    """
+    from latlab.report import rows
+    from latlab.store.index import entries
+    from latlab.store.select import select
+    from latlab.store.sql.session import asking
+
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two ways to show an answer", hint="leave one of them out")
+    with asking(select(entries(runs), wanted), query) as answer:
+        if as_csv or as_json:
+            shown = (rows.as_csv if as_csv else rows.as_json)(answer.columns, answer.chunks)
+        else:
+            shown = rows.as_text(answer.columns, answer.types, answer.chunks)
+        for text in shown:
+            click.echo(text, nl=False)
+        for remark in answer.remarks:
+            click.echo(f"        {remark}", err=True)
