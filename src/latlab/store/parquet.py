@@ -66,7 +66,7 @@ def write_parquet(reader: RawReader, path: Path, clocks: Clocks = NOT_COMPARED) 
             temporary.replace(path)
             sync_directory(path.parent)
     except duckdb.Error as error:
-        raise _translated(error, path, "writing") from error
+        raise translated(error, path, "writing") from error
     finally:
         shutil.rmtree(parts, ignore_errors=True)
         temporary.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def from_json_lines(lines: Path, path: Path, columns: Mapping[str, str]) -> Path
             _sync(temporary)
             temporary.replace(path)
     except duckdb.Error as error:
-        raise _translated(error, path, "writing") from error
+        raise translated(error, path, "writing") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -165,14 +165,14 @@ class ParquetReader:
                     for start in range(0, len(chunk), CHUNK_RECORDS):
                         yield chunk[start : start + CHUNK_RECORDS]
         except duckdb.Error as error:
-            raise _translated(error, self.path, "reading") from error
+            raise translated(error, self.path, "reading") from error
 
     def _query(self, sql: str) -> list[tuple[object, ...]]:
         try:
             with connect() as connection:
                 return connection.execute(sql).fetchall()
         except duckdb.Error as error:
-            raise _translated(error, self.path, "reading") from error
+            raise translated(error, self.path, "reading") from error
 
 
 def connect(**settings: str) -> duckdb.DuckDBPyConnection:
@@ -201,7 +201,7 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def _translated(error: duckdb.Error, path: Path, doing: str) -> StoreError:
+def translated(error: duckdb.Error, path: Path, doing: str) -> StoreError:
     """DuckDB gives the operating system's reason only as text."""
     text = str(error)
     if "No space left" in text or "Disk quota" in text:
