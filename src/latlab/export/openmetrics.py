@@ -79,7 +79,7 @@ def _families(runs: Sequence[tuple[str, RunDocument, Sequence[str]]]) -> Iterato
         ],
     )  # fmt: skip
     measured = [
-        ((run, ("metric", name)), time, result)
+        ((run, ("bench", document.bench.kind), ("metric", name)), time, result)
         for run, time, document, _ in known
         for name, result in _measured(document.metrics)
     ]

@@ -41,6 +41,7 @@ METRIC_COLUMNS = _metric_columns()
 
 SAMPLES: tuple[Column, ...] = (
     Column("run", "VARCHAR", "", "the run's id"),
+    Column("bench", "VARCHAR", "", "emulated, local, boards, imported"),
     Column("seq", "UBIGINT", "", "the packet's number, from 0"),
     Column("flags", "UINTEGER", "", "see docs/run-directory.md"),
     *(Column(stamp.column, "BIGINT", "ns TAI", f"{stamp.letter}: {stamp.meaning}") for stamp in STAMPS),
@@ -97,6 +98,7 @@ RUNS: tuple[Column, ...] = (
 
 METRIC_ROWS: tuple[Column, ...] = (
     Column("run", "VARCHAR", "", "the run's id"),
+    Column("bench", "VARCHAR", "", "emulated, local, boards, imported"),
     Column("metric", "VARCHAR", "", "round_trip, up, down, up_send_path, ..."),
     *_NUMBERS,
     Column("bound_ns", "BIGINT", "ns", "how far each may be off because two clocks were compared"),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy.typing as npt
 
 from latlab.errors import StoreError, UsageError
 from latlab.store.entry import Entry
@@ -41,6 +42,11 @@ class Answer:
     types: list[str]
     chunks: Iterator[list[tuple[Any, ...]]]
     remarks: list[str]
+    _found: duckdb.DuckDBPyConnection
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All of it, in memory: an array for each column, masked where there are NULLs. Instead of `chunks`."""
+        return dict(zip(self.columns, self._found.fetchnumpy().values(), strict=True))
 
     def rows(self) -> list[tuple[Any, ...]]:
         """All of them, in memory."""
@@ -60,8 +66,8 @@ def asking(entries: Sequence[Entry], sql: str) -> Iterator[Answer]:
             check_plan(connection, query)
             found = connection.execute(query)
             described = found.description or []
-            columns, types = [str(column[0]) for column in described], [str(column[1]) for column in described]
-            yield Answer(columns, types, _chunks(found, made), made.remarks)
+            columns, types = _different([str(column[0]) for column in described]), [str(kind[1]) for kind in described]
+            yield Answer(columns, types, _chunks(found, made), made.remarks, found)
         except duckdb.Error as error:
             raise _told(error, made) from error
 
@@ -106,6 +112,18 @@ def check_plan(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     for step in _steps(json.loads(explained[0][1])):
         if _WRITING.search(step.upper()):
             raise UsageError(f"a query may only read; this one has the step {step}")
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """Columns of the same name get numbers, as DuckDB gives them in a table: lost, lost_1."""
+    found: list[str] = []
+    for name in names:
+        number, unique = 0, name
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found.append(unique)
+    return found
 
 
 def _steps(plan: Any) -> Iterator[str]:

@@ -42,6 +42,10 @@ _STORED = {"seq": "UBIGINT", "flags": "UINTEGER", **{stamp.column: "BIGINT" for 
 _RUN = "parse_filename(parse_dirpath(filename)) AS run"
 
 
+_Way = tuple[str, Direction, tuple[tuple[Clock, str], ...]]
+"""Bench, direction and compared clocks of runs whose samples are read alike."""
+
+
 @dataclass
 class Made:
     """`files`: what the views read. `remarks`: what was left out, and why."""
@@ -87,21 +91,22 @@ def _timing(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], fol
 def _samples(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], folder: Path, made: Made) -> None:
     """The view `samples`: one read of the files for each way to compute the metrics."""
     template = _template(connection, "samples", _STORED, folder)
-    groups: dict[tuple[Direction, tuple[tuple[Clock, str], ...]], list[Path]] = {("down", ()): []}
+    groups: dict[_Way, list[Path]] = {("", "down", ()): []}
     paths = dict(_sample_files(entries, folder, made))
     for entry in entries:
         if entry.path in paths:
             direction: Direction = "up" if entry.direction == "up" else "down"
             scales = tuple((clock, entry.timescales[clock]) for clock in CLOCKS if clock in entry.timescales)
-            groups.setdefault((direction, scales), []).append(paths[entry.path])
+            groups.setdefault(((entry.bench or {}).get("kind", ""), direction, scales), []).append(paths[entry.path])
 
     def view(files: Collection[Path]) -> str:
         selects = []
-        for (direction, timescales), members in groups.items():
+        for (bench, direction, timescales), members in groups.items():
             metrics = metrics_sql(direction, dict(timescales))
             named = ", ".join(f"{metrics[column.name]} AS {column.name}" for column in METRIC_COLUMNS)
             source = _reader([template, *(path for path in members if path in files)])
-            selects.append(f"SELECT {_RUN}, {', '.join(_STORED)}, {LOST_SQL} AS lost, {named} FROM {source}")
+            columns = f"{quoted(bench)} AS bench, {', '.join(_STORED)}, {LOST_SQL} AS lost, {named}"
+            selects.append(f"SELECT {_RUN}, {columns} FROM {source}")
         return f"CREATE VIEW samples AS {' UNION ALL '.join(selects)}"
 
     made.files.append(template)
@@ -218,7 +223,8 @@ def _metric_rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     for run, document in _documents(entries):
         for metric, found in document.get("metrics", {}).items():
             extra = {key: found.get(key) for key in ("bound_ns", "not_measured")}
-            yield {"run": run, "metric": metric, **_numbers(found), **extra}
+            bench = document.get("bench", {}).get("kind")
+            yield {"run": run, "bench": bench, "metric": metric, **_numbers(found), **extra}
 
 
 def _anomaly_rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
