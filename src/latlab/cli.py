@@ -20,6 +20,7 @@ import click
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
 from latlab.verbs import bench, export, isochron, store
+from latlab.verbs import open as opening
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
@@ -145,7 +146,11 @@ def schema(what: str) -> None:
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
 
 
-for _verb in (bench.bench, isochron.import_file, export.export, store.list_runs, store.show, store.label, store.sql):
+_VERBS = (
+    *(bench.bench, isochron.import_file),
+    *(store.list_runs, store.show, store.label, store.sql, opening.open_page, export.export),
+)
+for _verb in _VERBS:
     cli.add_command(_verb)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
@@ -21,6 +22,7 @@ from latlab.errors import StoreError, UsageError
 from latlab.frames import Table, units_of
 from latlab.stats.records import RECORD, Records
 from latlab.stats.summary import NotMeasured
+from latlab.store.disk import os_errors
 from latlab.store.document import RunDocument
 from latlab.store.entry import Entry, entry_of
 from latlab.store.find import find_run, with_statistics
@@ -224,6 +226,28 @@ def export_runs(
 ) -> list[str]:
     """Write a file as `latlab export` does; returns what it says of it."""
     return found.export(form, path, way=way)
+
+
+def compare_runs(a: str, b: str, runs: str | Path = RUNS_FOLDER) -> Any:
+    """What `latlab compare --json` prints: `a` and `b` are runs in its words (a name, a pattern, `label:NAME`)."""
+    compared = import_module("latlab.comparison").compare(a, b, Path(runs))
+    return import_module("latlab.report.compare").compare_json(compared)
+
+
+def report_runs(found: Sequence[Run | RunDirectory], path: str | Path | None = None) -> Path:
+    """Write the page of these runs as `latlab report -o` does; without a path, into the user's cache. Where it is."""
+    from latlab.browser import pages_folder
+
+    if not found:
+        raise UsageError("there are no runs to report on", hint="`latlab list` shows the runs")
+    directories = [run if isinstance(run, RunDirectory) else open_run(run.path) for run in found]
+    if path is None:
+        others = f"-and-{len(directories) - 1}-more" if len(directories) > 1 else ""
+        path = pages_folder() / f"{directories[0].id}{others}.html"
+        with os_errors(path.parent, "creating"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    import_module("latlab.report.writing").write_page(directories, Path(path), None, None)
+    return Path(path)
 
 
 def plan_scenario(scenario: str, bench: str = "emulated", overrides: Sequence[str] = ()) -> Any:
