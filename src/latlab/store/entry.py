@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latlab.errors import StoreError
+from latlab.stats.clocks import UNKNOWN
 from latlab.store.labels import read_labels
 
 if TYPE_CHECKING:
+    from latlab.store.document import RunDocument
     from latlab.store.run_dir import BrokenRun, RunDirectory
 
 KEPT_METRICS = ("round_trip", "up", "down")
@@ -24,6 +26,7 @@ class Entry:
 
     `metrics` has those of `KEPT_METRICS` that the run has, as run.json gives them. `kernels`: by machine, in run.json's
     words ("hypervisor", "guest"; "" where an old run does not say). `reasons` of a broken run say what is left of it.
+    `timescales`: as `compared` has them.
     """
 
     path: Path
@@ -81,7 +84,7 @@ def entry_of(run: RunDirectory | BrokenRun) -> Entry:
         reasons = [run.reason, run.salvage] if run.salvage else [run.reason]
         return Entry(run.path, BROKEN, "invalid", [*reasons, *complaints], labels=labels)
     document = run.document
-    values = document.model_dump(mode="json", include={"created", "finished", "timescales"})
+    values = document.model_dump(mode="json", include={"created", "finished"})
     return Entry(
         path=run.path,
         status=document.status,
@@ -101,12 +104,21 @@ def entry_of(run: RunDirectory | BrokenRun) -> Entry:
             for key, version in document.versions.items()
             if key == "kernel" or key.startswith("kernel of the ")
         },
-        timescales=values["timescales"],
+        timescales=compared(document),
         metrics={key: asdict(document.metrics[key]) for key in KEPT_METRICS if key in document.metrics},
         counts=asdict(document.counts),
         anomaly_counts=dict(document.anomaly_counts),
         labels=labels,
     )
+
+
+def compared(document: RunDocument) -> dict[str, str]:
+    """Clock -> the time that it shows, with what the run itself found of its ends' clocks: those that a method compared
+    show one time."""
+    scales: dict[str, str] = {str(clock): time for clock, time in document.timescales.items()}
+    if document.timing.method != UNKNOWN:
+        scales["sender"] = scales["reflector"] = scales.get("sender", document.timing.method)
+    return scales
 
 
 def _labels(path: Path) -> tuple[list[str], list[str]]:

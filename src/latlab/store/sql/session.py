@@ -24,14 +24,15 @@ import numpy.typing as npt
 
 from latlab.errors import StoreError, UsageError
 from latlab.store.entry import Entry
-from latlab.store.parquet import connect, quoted
+from latlab.store.parquet import connect, quoted, readable
 from latlab.store.sql.tables import Made, make
 
 MEMORY = "1GB"
 """Beyond it, DuckDB uses a temporary directory, which goes when the query ends."""
 FETCHED_ROWS = 10_000
 _WRITING = re.compile(r"COPY|INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|ATTACH|EXPORT|WRITE|LOAD|PRAGMA|VACUUM")
-_MOST_LINES = 2
+_OF_FILES = (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException)
+"""What DuckDB raises for a damaged file. It does not always say which."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,9 @@ def _steps(plan: Any) -> Iterator[str]:
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, made: Made) -> None:
-    connection.execute(f"SET allowed_paths = [{', '.join(quoted(path) for path in made.files)}]")
+    # A path with *, ? or [ in it is looked up as the pattern that it is written as, too.
+    allowed = dict.fromkeys(form(path) for path in made.files for form in (quoted, readable))
+    connection.execute(f"SET allowed_paths = [{', '.join(allowed)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -151,7 +154,7 @@ def _told(error: duckdb.Error, made: Made | None) -> UsageError | StoreError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     message = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", lines[0] if lines else type(error).__name__)
     proposed = next((line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))), "")
-    if made is not None and (broken := made.damaged()):
+    if made is not None and type(error) in _OF_FILES and (broken := made.damaged()):
         return StoreError(broken[0], hint="show and list still have what its run.json says")
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"sql: {message}", hint="a query can read the runs' own tables, and write nothing")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import duckdb
 
 from latlab.errors import StoreError
 from latlab.stats.stamps import CLOCKS, STAMPS, Clock, Direction
-from latlab.store.entry import Entry
+from latlab.store.entry import Entry, compared
 from latlab.store.parquet import damage, quoted, readable, whole, write_parquet
-from latlab.store.run_dir import DOCUMENT_NAME
+from latlab.store.run_dir import DOCUMENT_NAME, open_run
 from latlab.store.samples import PARQUET_NAME, RAW_NAME, RawReader
 from latlab.store.sql.columns import (
     ANOMALIES,
@@ -32,6 +32,7 @@ from latlab.store.sql.columns import (
     Column,
     metrics_sql,
 )
+from latlab.store.statistics import fill
 from latlab.store.timing_log import COLUMNS as TIMING_COLUMNS
 from latlab.store.timing_log import TIMING_NAME
 
@@ -92,12 +93,12 @@ def _samples(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], fo
     """The view `samples`: one read of the files for each way to compute the metrics."""
     template = _template(connection, "samples", _STORED, folder)
     groups: dict[_Way, list[Path]] = {("", "down", ()): []}
-    paths = dict(_sample_files(entries, folder, made))
-    for entry in entries:
-        if entry.path in paths:
-            direction: Direction = "up" if entry.direction == "up" else "down"
-            scales = tuple((clock, entry.timescales[clock]) for clock in CLOCKS if clock in entry.timescales)
-            groups.setdefault(((entry.bench or {}).get("kind", ""), direction, scales), []).append(paths[entry.path])
+    paths = []
+    for entry, path in _sample_files(entries, folder, made):
+        direction: Direction = "up" if entry.direction == "up" else "down"
+        scales = tuple((clock, entry.timescales[clock]) for clock in CLOCKS if clock in entry.timescales)
+        groups.setdefault(((entry.bench or {}).get("kind", ""), direction, scales), []).append(path)
+        paths.append(path)
 
     def view(files: Collection[Path]) -> str:
         selects = []
@@ -110,7 +111,7 @@ def _samples(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], fo
         return f"CREATE VIEW samples AS {' UNION ALL '.join(selects)}"
 
     made.files.append(template)
-    _create(connection, view, list(paths.values()), made)
+    _create(connection, view, paths, made)
 
 
 def _create(
@@ -134,24 +135,29 @@ def _create(
     made.files += good
 
 
-def _sample_files(entries: Sequence[Entry], folder: Path, made: Made) -> Iterator[tuple[Path, Path]]:
-    """The directory of each run that has samples, and the Parquet file that they are in, or are put in now."""
+def _sample_files(entries: Sequence[Entry], folder: Path, made: Made) -> Iterator[tuple[Entry, Path]]:
+    """Each run that has samples, and the Parquet file that they are in, or are put in now. Of a run that did not get so
+    far, the clocks are compared now, too."""
     for entry in entries:
         if (entry.path / PARQUET_NAME).exists():
-            yield entry.path, entry.path / PARQUET_NAME
+            yield entry, entry.path / PARQUET_NAME
         elif (entry.path / RAW_NAME).exists():
+            if entry.broken:
+                made.remarks.append(f"left out: {entry.path / RAW_NAME}: {entry.reasons[0]}")
+                continue
             try:
-                raw = RawReader(entry.path / RAW_NAME)
-                made_of_raw = folder / "raw" / entry.id / PARQUET_NAME
-                made_of_raw.parent.mkdir(parents=True)
-                write_parquet(raw, made_of_raw)
+                raw, document = RawReader(entry.path / RAW_NAME), open_run(entry.path).document
+                clocks = fill(document, raw).clocks
+                path = folder / "raw" / entry.id / PARQUET_NAME
+                path.parent.mkdir(parents=True)
+                write_parquet(raw, path, clocks)
             except StoreError as error:
                 made.remarks.append(f"left out: {error.message}")
                 continue
             state = "still being measured" if entry.status == "running" else entry.status
             cut = f", and {raw.cut_bytes} bytes of one that is not whole" if raw.cut_bytes else ""
             made.remarks.append(f"{entry.id}: {state}: {raw.records} whole records{cut}")
-            yield entry.path, made_of_raw
+            yield replace(entry, timescales=compared(document)), path
 
 
 def _template(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], folder: Path) -> Path:
