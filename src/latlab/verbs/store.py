@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.option(
     "--sort",
     "key",
-    default="created",
+    default="id",
     metavar="KEY",
-    help="created, attachment, load, bench, kernel, n, lost, p50, p99, max, ...; -KEY: the largest first.",
+    help="id (by time), attachment, load, bench, kernel, n, lost, p50, p99, max, ...; -KEY: the largest first.",
 )
 @RUNS
 @JSON

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import numpy.typing as npt
 
 from latlab.errors import StoreError, UsageError
@@ -47,7 +48,8 @@ class Answer:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All of it, in memory: an array for each column, masked where there are NULLs. Instead of `chunks`."""
-        return dict(zip(self.columns, self._found.fetchnumpy().values(), strict=True))
+        found = self._found.fetchnumpy().values()
+        return {name: _lists(column) for name, column in zip(self.columns, found, strict=True)}
 
     def rows(self) -> list[tuple[Any, ...]]:
         """All of them, in memory."""
@@ -113,6 +115,15 @@ def check_plan(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     for step in _steps(json.loads(explained[0][1])):
         if _WRITING.search(step.upper()):
             raise UsageError(f"a query may only read; this one has the step {step}")
+
+
+def _lists(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`column`, with lists where DuckDB has arrays in it."""
+    if column.dtype.kind == "O":
+        for place, value in enumerate(column):
+            if isinstance(value, np.ndarray):
+                column[place] = value.tolist()
+    return column
 
 
 def _different(names: Sequence[str]) -> list[str]:
