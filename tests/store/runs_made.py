@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from latlab.store.document import BenchFacts, RunDocument
-from latlab.store.run_dir import RunDirectory
+from latlab.store.run_dir import RunDirectory, open_run
 from tests.samples_maker import exchanges, lose, stream
 
 DATA = Path(__file__).parents[1] / "data"
@@ -54,4 +54,4 @@ def interrupted(root: Path, name: str, count: int, *, cut: int = 0) -> RunDirect
     raw = stream(records)
     (run.path / "samples.raw").write_bytes(raw[: len(raw) - cut])
     run.save()
-    return run
+    return open_run(run.path)

@@ -19,7 +19,7 @@ from latlab.report.rows import plain
 from latlab.report.show import show_json
 from latlab.store.disk import os_errors
 from latlab.store.entry import entry_of
-from latlab.store.parquet import quoted, translated
+from latlab.store.parquet import UNREADABLE, quoted, translated
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sql.columns import SAMPLES
 from latlab.store.sql.session import FETCHED_ROWS, session
@@ -37,7 +37,7 @@ def to_table(runs: Sequence[RunDirectory], path: Path, kind: str) -> list[str]:
         count = _count(connection)
         try:
             connection.execute(f"COPY (FROM samples) TO {quoted(path)} ({options})")
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             raise (
                 StoreError(damaged[0]) if (damaged := made.damaged()) else translated(error, path, "writing")
             ) from error
@@ -73,7 +73,7 @@ def _json_run(run: RunDirectory, file: IO[str], remarks: list[str]) -> int:
                 text = ",\n".join(json.dumps([plain(value) for value in row]) for row in rows)
                 file.write(f"{',' if packets else ''}\n{text}")
                 packets += len(rows)
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             damaged = made.damaged()
             raise StoreError(damaged[0] if damaged else f"reading {run.path} failed: {error}") from error
         file.write("]}")

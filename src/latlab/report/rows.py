@@ -61,9 +61,16 @@ def as_csv(columns: Sequence[str], chunks: Chunks) -> Iterator[str]:
 
 
 def _csv_lines(rows: Iterable[Sequence[Any]]) -> str:
+    """Lines that end as the system's do. Written with \\r\\n first: of the two, csv quotes only what ends its lines."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    writer = csv.writer(text, lineterminator="\r\n")
+    lines = []
+    for row in rows:
+        writer.writerow(row)
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+        text.seek(0)
+        text.truncate()
+    return "".join(lines)
 
 
 def _field(value: Any) -> Any:

@@ -36,6 +36,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "64MB",
     "autoinstall_known_extensions": False,  # DuckDB never fetches anything from the network
 }
+UNREADABLE = (duckdb.Error, UnicodeDecodeError)
+"""What DuckDB raises for a damaged file: the second where its own message has a damaged name in it."""
 _MAGIC = b"PAR1"
 _STAMP_COLUMNS = [stamp.column for stamp in STAMPS]
 
@@ -149,8 +151,8 @@ class ParquetReader:
         self.records = int(str(counted[0][0]))
 
     def chunks(self) -> Iterator[Records]:
-        columns = ["seq", "flags", *_STAMP_COLUMNS]
-        selected = f"SELECT {', '.join(columns)} FROM read_parquet({readable(self.path)}, file_row_number=true)"
+        columns = ", ".join(f"{name} AS {name}" for name in ("seq", "flags", *_STAMP_COLUMNS))  # as SQL, not as written
+        selected = f"SELECT {columns} FROM read_parquet({readable(self.path)}, file_row_number=true)"
         try:
             with connect() as connection:
                 for begin in range(0, self.records, ROW_GROUP_RECORDS):
@@ -164,14 +166,14 @@ class ParquetReader:
                         chunk[stamp.field] = np.ma.filled(found[stamp.column], 0)
                     for start in range(0, len(chunk), CHUNK_RECORDS):
                         yield chunk[start : start + CHUNK_RECORDS]
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             raise translated(error, self.path, "reading") from error
 
     def _query(self, sql: str) -> list[tuple[object, ...]]:
         try:
             with connect() as connection:
                 return connection.execute(sql).fetchall()
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             raise translated(error, self.path, "reading") from error
 
 
@@ -201,7 +203,7 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def translated(error: duckdb.Error, path: Path, doing: str) -> StoreError:
+def translated(error: Exception, path: Path, doing: str) -> StoreError:
     """DuckDB gives the operating system's reason only as text."""
     text = str(error)
     if "No space left" in text or "Disk quota" in text:
@@ -245,7 +247,7 @@ def damage(path: Path) -> str | None:
                 f"least(data_page_offset, coalesce(dictionary_page_offset, data_page_offset)) "
                 f"FROM parquet_metadata({readable(path)}) ORDER BY row_group_id, column_id"
             ).fetchall()
-        except duckdb.Error:
+        except UNREADABLE:
             return f"at byte {max(0, size - 8 - footer)}: its footer, of {footer} bytes, cannot be read"
         for group, rows, column, offset in parts:
             if group != first:
@@ -257,7 +259,7 @@ def damage(path: Path) -> str | None:
                     f"SELECT bit_xor(hash({name})) FROM read_parquet({readable(path)}, file_row_number=true) "
                     f"WHERE file_row_number >= {begin} AND file_row_number < {begin + rows}"
                 ).fetchall()
-            except duckdb.Error:
+            except UNREADABLE:
                 last = begin + rows - 1
                 return f"in the part that begins at byte {offset} of {size}: {column} of rows {begin} to {last}"
     return None

@@ -25,14 +25,20 @@ import numpy.typing as npt
 
 from latlab.errors import StoreError, UsageError
 from latlab.store.entry import Entry
-from latlab.store.parquet import connect, quoted, readable
+from latlab.store.parquet import UNREADABLE, connect, quoted, readable
 from latlab.store.sql.tables import Made, make
 
 MEMORY = "1GB"
 """Beyond it, DuckDB uses a temporary directory, which goes when the query ends."""
 FETCHED_ROWS = 10_000
 _WRITING = re.compile(r"COPY|INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|ATTACH|EXPORT|WRITE|LOAD|PRAGMA|VACUUM")
-_OF_FILES = (duckdb.Error, duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException)
+_OF_FILES = (
+    UnicodeDecodeError,
+    duckdb.Error,
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.InternalException,
+)
 """What DuckDB raises for a damaged file. It does not always say which."""
 
 
@@ -71,7 +77,7 @@ def asking(entries: Sequence[Entry], sql: str) -> Iterator[Answer]:
             described = found.description or []
             columns, types = _different([str(column[0]) for column in described]), [str(kind[1]) for kind in described]
             yield Answer(columns, types, _chunks(found, made), made.remarks, found)
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             raise _told(error, made) from error
 
 
@@ -156,11 +162,11 @@ def _chunks(found: duckdb.DuckDBPyConnection, made: Made) -> Iterator[list[tuple
     try:
         while rows := found.fetchmany(FETCHED_ROWS):
             yield rows
-    except duckdb.Error as error:
+    except UNREADABLE as error:
         raise _told(error, made) from error
 
 
-def _told(error: duckdb.Error, made: Made | None) -> UsageError | StoreError:
+def _told(error: Exception, made: Made | None) -> UsageError | StoreError:
     """DuckDB's error in one line, with the names that it proposes as the hint."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     message = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", lines[0] if lines else type(error).__name__)

@@ -18,7 +18,7 @@ import duckdb
 from latlab.errors import StoreError
 from latlab.stats.stamps import CLOCKS, STAMPS, Clock, Direction
 from latlab.store.entry import Entry, compared
-from latlab.store.parquet import damage, quoted, readable, whole, write_parquet
+from latlab.store.parquet import UNREADABLE, damage, quoted, readable, whole, write_parquet
 from latlab.store.run_dir import DOCUMENT_NAME, open_run
 from latlab.store.samples import PARQUET_NAME, RAW_NAME, RawReader
 from latlab.store.sql.columns import (
@@ -125,7 +125,7 @@ def _create(
     made.remarks += [f"left out: {path} is damaged {damage(path)}" for path in paths if path not in good]
     try:
         connection.execute(view(good))
-    except duckdb.Error:  # a footer that cannot be read; which one, is only found by looking at each
+    except UNREADABLE:  # a footer that cannot be read; which one, is only found by looking at each
         broken = {path: where for path in good if (where := damage(path))}
         if not broken:
             raise
