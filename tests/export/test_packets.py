@@ -129,3 +129,10 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path, runs: list[RunDire
     with pytest.raises(StoreError, match=r"writing .*/absent/x failed"):
         export(runs, "csv", tmp_path / "absent" / "x")
     assert not (tmp_path / "x").exists()
+    with pytest.raises(StoreError, match="is not a file, and cannot become one"):
+        export(runs, "csv", tmp_path)
+    (tmp_path / "real").write_text("as it was")
+    (tmp_path / "link").symlink_to("real")
+    export(runs[:1], "csv", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text().startswith("run,")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from latlab.errors import StoreError, UsageError
+from latlab.store.disk import replace_file
 from latlab.store.labels import change_labels, checked, read_labels
 from tests.store.runs_made import FORMAT_1, add
 
@@ -66,3 +67,9 @@ def test_nobody_loses_a_label_that_another_gives_at_the_same_time(tmp_path: Path
     writers = [subprocess.Popen([sys.executable, "-c", code, str(run), name]) for name in ("a", "b", "c")]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert read_labels(run) == sorted(f"{name}-{n}" for name in "abc" for n in range(20))
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").mkdir()
+    with pytest.raises(StoreError, match="is not a file, and cannot become one"):
+        replace_file(tmp_path / "labels.json", b"x")

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from latlab.errors import StoreError, UsageError
-from latlab.store.disk import os_errors
+from latlab.store.disk import os_errors, refuse_what_is_no_file
 from latlab.store.run_dir import RunDirectory
 
 Way = Literal["forward", "return"]
@@ -92,14 +93,13 @@ def export(runs: Sequence[RunDirectory], name: str, path: Path, way: Way = "forw
         raise UsageError(f"a file of {name} holds one run, and these are {len(runs)}", hint="name one of them")
     if way == "return" and not form.has_ways:
         raise UsageError(f"--return is isochron's: {name} has both ways", hint="leave it out")
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        told = form.write(runs, temporary, way)
-        with os_errors(path, "writing"):
-            temporary.replace(path)
-    except StoreError as error:
-        raise StoreError(error.message.replace(str(temporary), str(path)), hint=error.hint) from error
-    finally:
-        with os_errors(path, "writing"):
-            temporary.unlink(missing_ok=True)
+    target = path.resolve()
+    refuse_what_is_no_file(target)
+    with os_errors(path, "writing"), TemporaryDirectory(prefix=".latlab-export-", dir=target.parent) as folder:
+        temporary = Path(folder, target.name)
+        try:
+            told = form.write(runs, temporary, way)
+        except StoreError as error:
+            raise StoreError(error.message.replace(str(temporary), str(path)), hint=error.hint) from error
+        temporary.replace(target)
     return told

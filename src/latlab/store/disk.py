@@ -54,8 +54,16 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
+def refuse_what_is_no_file(path: Path) -> None:
+    """StoreError if `path` is there and is no ordinary file: root would put a file in the place of /dev/null."""
+    with os_errors(path, "reading"):
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is not a file, and cannot become one", hint="name a file, new or old")
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Give `path` the content `data` in one step. Raises StoreError; the old content is then still there."""
+    refuse_what_is_no_file(path)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with os_errors(path, "writing"):
