@@ -16,7 +16,9 @@ from latlab.report.tails import tails_block
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import NotMeasured
 from latlab.store.document import AnomalyRecord, RunDocument
+from latlab.store.entry import entry_of
 from latlab.store.find import with_statistics
+from latlab.store.labels import read_labels
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import sentence
 
@@ -31,9 +33,9 @@ def show_json(run: RunDirectory, spikes_over_ns: int | None = None) -> dict[str,
     from latlab.report.listing import list_json
 
     document = with_statistics(run, spikes_over_ns)
-    (row,) = list_json([RunDirectory(run.path, document)])
+    (row,) = list_json([entry_of(RunDirectory(run.path, document))])
     values: dict[str, Any] = document.model_dump(mode="json")
-    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns", "intervals_ns")}
+    extra = {key: row[key] for key in ("path", "direction", "labels", "n", "lost", "quantiles_ns", "intervals_ns")}
     return {**values, "id": run.id, **extra, "files": _files(run)}
 
 
@@ -67,6 +69,8 @@ def _headline(text: Text, run: RunDirectory, document: RunDocument) -> None:
     words = f" ({emulated})" if emulated else ""
     text.append(f" {document.attachment}, {load}, flow {document.direction}{words}\n", "bold")
     text.append(f" {run.id} · {document.scenario} · {document.status} · point {document.point_id}\n")
+    if labels := read_labels(run.path):
+        paragraph(text, " labels ", " ".join(labels))
     verdict = document.verdict
     reasons = "; ".join(verdict.reasons)
     paragraph(

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from latlab.errors import StoreError
 from latlab.stats.stamps import Clock
-from latlab.stats.summary import Counts, MetricResult
+from latlab.stats.summary import Counts, MetricResult, Summary
+from latlab.store.disk import damage
 
 FORMAT = 1
 MOST_ANOMALIES = 100
@@ -219,7 +220,7 @@ def parse_document(data: bytes, where: str) -> RunDocument:
     try:
         values = json.loads(data)
     except ValueError as error:
-        what = "is empty" if not data.strip() else "is cut off or damaged"
+        what = "is empty" if not data.strip() else f"is cut off or damaged at {damage(data, error)}"
         raise StoreError(f"{where} {what}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise StoreError(f"{where} is not a latlab run: it has no format number")
@@ -229,11 +230,18 @@ def parse_document(data: bytes, where: str) -> RunDocument:
             hint="upgrade latlab to the version that wrote it, or a later one",
         )
     try:
-        return RunDocument.model_validate(values)
+        document = RunDocument.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{where} is damaged at {place}: {first['msg']}") from error
+    for name, result in document.metrics.items():
+        if isinstance(result, Summary) and result.unit != "ns":
+            raise StoreError(
+                f"{where} gives {name} in {result.unit!r}, and format {FORMAT} has nanoseconds only",
+                hint="upgrade latlab to the version that wrote it, or a later one",
+            )
+    return document
 
 
 def now() -> datetime:

@@ -101,6 +101,12 @@ def with_statistics(run: RunDirectory, spikes_over_ns: int | None = None) -> Run
         samples = run.samples()
         if samples is not None:
             fill(document, samples)
+            if samples.cut_bytes:
+                cut = (
+                    f"the samples end in the middle of a record: read up to the last whole one, {samples.records} "
+                    f"records; {samples.cut_bytes} bytes are left out"
+                )
+                document.verdict = Verdict(value="invalid", reasons=[*document.verdict.reasons, cut])
     except StoreError as error:
         document.verdict = Verdict(value="invalid", reasons=[*document.verdict.reasons, error.message])
     return document

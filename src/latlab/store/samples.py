@@ -103,7 +103,9 @@ class RawReader:
         try:
             self.header = parse_header(start)
         except ValueError as error:
-            raise StoreError(f"{path}: {error}") from error
+            newer = "reads up to" in str(error)
+            hint = "upgrade latlab to the version that wrote it, or a later one" if newer else ""
+            raise StoreError(f"{path}: {error}", hint=hint) from error
         self.records, self.cut_bytes = divmod(max(0, size - self.header.header_bytes), self.header.record_bytes)
 
     def chunks(self) -> Iterator[Records]:
