@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 SUB_BUCKET_BITS = 10
 HISTOGRAM_RELATIVE_ERROR = 0.5 / (1 << SUB_BUCKET_BITS)
 
 _LINEAR = 1 << SUB_BUCKET_BITS
-_MANTISSA_BITS = 52
-_EXPONENT_BIAS = 1023
+_SHIFT = 52 - SUB_BUCKET_BITS
+_FROM_FLOAT = (1023 + SUB_BUCKET_BITS - 1) << SUB_BUCKET_BITS
+"""A float has 52 bits of mantissa, and 1023 is the exponent of 1."""
 _EXACT_IN_A_FLOAT = 1 << 53
 
 
@@ -36,11 +38,13 @@ class Histogram:
         self._counts = np.zeros(0, np.int64)
 
     def add(self, values: Values) -> None:
-        if not len(values):
-            return
-        buckets = _buckets(values)
-        first = int(buckets.min())
-        self._put(first, np.bincount(np.subtract(buckets, first, out=buckets)), len(values))
+        if len(values):
+            self.add_known(values, values.astype(np.float64), int(values.min()), int(values.max()))
+
+    def add_known(self, values: Values, as_float: Floats, least: int, most: int) -> None:
+        """Values that are there as floats, too, and of which the extremes are known."""
+        first = _bucket(least)
+        self._put(first, np.bincount(_buckets(values, as_float, least, most, first)), len(values))
 
     def merge(self, other: Histogram) -> None:
         if other.n:
@@ -68,30 +72,36 @@ class Histogram:
         return [_middle(self._first + int(place)) for place in places]
 
 
-def _buckets(values: Values) -> Values:
-    """Index of the bucket of each value; below 2048 a bucket holds one integer."""
-    low, high = int(values.min()), int(values.max())
-    if low >= 0:
-        return _of_magnitudes(values, low, high)
+def _buckets(values: Values, as_float: Floats, least: int, most: int, first: int) -> Values:
+    """How far after the `first` one the bucket of each value is; below 2048 a bucket holds one integer.
+
+    A float's exponent and the upper bits of its mantissa are the number of the bucket, but for a constant.
+    """
+    if least >= 0 and most < _EXACT_IN_A_FLOAT:
+        found = as_float.view(np.int64) >> _SHIFT
+        found -= _FROM_FLOAT + first
+        if least < _LINEAR:
+            places = np.flatnonzero(values < _LINEAR)
+            found[places] = values[places] - first
+        return found
     signs = values >> 63  # -1 or 0; -(v + 1) cannot overflow, and keeps 1, 2, ... apart as 0, 1, ...
     magnitudes = values ^ signs
-    found = _of_magnitudes(magnitudes, 0, max(high, -(low + 1)))
+    large = magnitudes >= _EXACT_IN_A_FLOAT
+    rounded = np.where(large, magnitudes & ~np.int64(0x7FF), magnitudes)  # or a float would be rounded up
+    found = (rounded.astype(np.float64).view(np.int64) >> _SHIFT) - _FROM_FLOAT
+    small = magnitudes < _LINEAR
+    found[small] = magnitudes[small]
     found ^= signs
+    found -= first
     return found
 
 
-def _of_magnitudes(values: Values, low: int, high: int) -> Values:
-    """A float's exponent and the upper bits of its mantissa are the number of the bucket, but for a constant."""
-    rounded = values
-    if high >= _EXACT_IN_A_FLOAT:
-        rounded = np.where(values >= _EXACT_IN_A_FLOAT, values & ~np.int64(0x7FF), values)  # or it would be rounded up
-    found = rounded.astype(np.float64).view(np.int64)
-    found >>= _MANTISSA_BITS - SUB_BUCKET_BITS
-    found -= (_EXPONENT_BIAS + SUB_BUCKET_BITS - 1) << SUB_BUCKET_BITS
-    if low < _LINEAR:
-        small = values < _LINEAR
-        found[small] = values[small]
-    return found
+def _bucket(value: int) -> int:
+    """Of one value."""
+    if value < 0:
+        return -1 - _bucket(-1 - value)
+    shift = max(0, value.bit_length() - SUB_BUCKET_BITS - 1)
+    return (shift << SUB_BUCKET_BITS) + (value >> shift)
 
 
 def _middle(bucket: int) -> int:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.columns import Columns
 from latlab.stats.quantiles import Distribution
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.seconds import NONE_NS, Seconds
@@ -56,7 +55,7 @@ class LiveNumbers:
 
     def add(self, records: Records) -> None:
         """In the order of the stream."""
-        count_outcomes(Columns.of(records), self.counts)
+        count_outcomes(records, self.counts)
         for metric, distribution in self._metrics.values():
             distribution.add(metric_values(records, metric))
         sent = records[records["flags"] & rec.SENT != 0]
@@ -76,7 +75,7 @@ class LiveNumbers:
 
     def summaries(self) -> dict[str, MetricResult]:
         """By their keys in run.json; `NotMeasured` while no packet has given a value."""
-        return {key: summary_of(distribution) for key, (_, distribution) in self._metrics.items()}
+        return {key: summary_of(distribution, with_intervals=False) for key, (_, distribution) in self._metrics.items()}
 
     def _compare(self, answered: Records) -> None:
         """By the application's four stamps, which every answered packet has."""

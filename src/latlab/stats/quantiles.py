@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.histogram import HISTOGRAM_RELATIVE_ERROR, Histogram, Values
+from latlab.stats.histogram import HISTOGRAM_RELATIVE_ERROR, Floats, Histogram, Values
 from latlab.stats.intervals import interval_ranks
 
 __all__ = ["HISTOGRAM_RELATIVE_ERROR", "Curve", "Distribution", "Histogram", "Moments", "Values", "rank"]
@@ -46,10 +46,13 @@ class Moments:
     def add(self, values: Values) -> None:
         if len(values) == 0:
             return
+        self.add_known(values.astype(np.float64), int(values.min()), int(values.max()))
+
+    def add_known(self, as_float: Floats, least: int, most: int) -> None:
+        """Values that are floats already, of which the extremes are known; the array is used up."""
         other = Moments()
-        other.n = len(values)
-        other.min, other.max = int(values.min()), int(values.max())
-        as_float = values.astype(np.float64)
+        other.n = len(as_float)
+        other.min, other.max = least, most
         other.mean = float(as_float.mean())
         np.subtract(as_float, other.mean, out=as_float)
         other.squares = float(np.square(as_float, out=as_float).sum())
@@ -109,12 +112,16 @@ class Distribution:
         return self._histogram is None
 
     def add(self, values: Values) -> None:
-        self.moments.add(values)
-        self._bound()
+        if not len(values):
+            return
+        least, most = int(values.min()), int(values.max())
+        as_float = values.astype(np.float64)
+        self._bound(exceeded=self.moments.n + len(values) > self._exact_limit)
         if self._histogram is not None:
-            self._histogram.add(values)
+            self._histogram.add_known(values, as_float, least, most)
         else:
             self._chunks.append(values)
+        self.moments.add_known(as_float, least, most)
 
     def merge(self, other: Distribution) -> None:
         """Adds what was added to the other one, as if it had been added here."""

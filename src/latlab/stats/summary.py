@@ -9,6 +9,7 @@ such number yet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -140,7 +141,7 @@ class Tally:
         self._taken = dict.fromkeys(STAMP, 0)
         self._missing = dict.fromkeys(STAMP, 0)
         self._distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
-        self._errors = Distribution(exact_limit)
+        self._errors: Counter[int] = Counter()
         self._packets = self._last_seq = 0
 
     def empty(self) -> Tally:
@@ -150,8 +151,6 @@ class Tally:
         for metric, own in self._distributions.items():
             if not own.exact:
                 found._distributions[metric] = Distribution(0)
-        if not self._errors.exact:
-            found._errors = Distribution(0)
         return found
 
     def copy(self) -> Tally:
@@ -172,7 +171,7 @@ class Tally:
         for stamp in STAMPS:
             self._count_stamp(first, stamp)
         if self._compared:
-            self._errors.add(error_ns)
+            self._errors.update(_counted(error_ns))
         for metric, distribution in self._distributions.items():
             distribution.add(metric_values(first, metric, offset_ns))
 
@@ -196,7 +195,7 @@ class Tally:
             self._missing[letter] += other._missing[letter]
         for metric, distribution in self._distributions.items():
             distribution.merge(other._distributions[metric])
-        self._errors.merge(other._errors)
+        self._errors.update(other._errors)
         self._packets += other._packets
         self._last_seq = max(self._last_seq, other._last_seq)
 
@@ -205,8 +204,8 @@ class Tally:
         counts.records_dropped = max(0, self._last_seq + 1 - self._packets) if self._packets else 0
         counts.missing = {letter: n for letter, n in self._missing.items() if n > 0 and taken[letter] > 0}
         results = {m.key(direction): _result(m, self._distributions.get(m), taken, counts) for m in METRICS}
-        if self._compared and self._errors.n:
-            (bound,) = self._errors.quantiles([BOUND_QUANTILE])
+        if self._compared and self._errors:
+            bound = _quantile(self._errors, BOUND_QUANTILE)
             results |= {
                 m.key(direction): replace(result, bound_ns=bound)
                 for m in METRICS
@@ -220,8 +219,28 @@ class Tally:
         return RunStatistics(results, counts, curves)
 
 
-def count_outcomes(chunk: Columns, counts: Counts) -> None:
-    """Adds the outcomes of these records to `counts`; not `records_dropped` and `missing`, which need a whole run."""
+def _counted(values: Times) -> dict[int, int]:
+    """How often each value occurs, of values that mostly are that of the packet before: a bin has one bound."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    found: dict[int, int] = {}
+    for value, times in zip(values[starts].tolist(), np.diff(np.append(starts, len(values))).tolist(), strict=True):
+        found[value] = found.get(value, 0) + times
+    return found
+
+
+def _quantile(counts: Counter[int], q: Fraction) -> int:
+    """The nearest-rank quantile of values that were counted."""
+    left = rank(counts.total(), q)
+    for value, times in sorted(counts.items()):
+        left -= times
+        if left <= 0:
+            return value
+    raise ValueError("a quantile of no values")
+
+
+def count_outcomes(records: Records | Columns, counts: Counts) -> None:
+    """Adds the outcomes of these packets to `counts`; not `records_dropped` and `missing`, which need a whole run."""
+    chunk = Columns.of(records)
     flags = chunk["flags"] if chunk.alike is None else chunk["flags"][:1]
     times = 1 if chunk.alike is None else len(chunk)
     sent = flags & rec.SENT != 0
@@ -260,15 +279,16 @@ def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, 
     return summary_of(distribution)
 
 
-def summary_of(distribution: Distribution) -> MetricResult:
-    """Summary of the values added to `distribution`; `NotMeasured` if there are none."""
+def summary_of(distribution: Distribution, *, with_intervals: bool = True) -> MetricResult:
+    """Summary of the values added to `distribution`; `NotMeasured` if there are none. Intervals take scipy, which takes
+    a fifth of a second to load."""
     moments = distribution.moments
     if moments.n == 0:
         return NotMeasured("no packet carries both stamps")
     supported = {name: q for name, q in QUANTILES.items() if moments.n - rank(moments.n, q) >= MIN_BEYOND}
     wanted = list(supported.values())
     found = dict(zip(supported, distribution.quantiles(wanted), strict=True))
-    intervals = dict(zip(supported, distribution.intervals(wanted), strict=True))
+    intervals = dict(zip(supported, distribution.intervals(wanted), strict=True)) if with_intervals else {}
     return Summary(
         n=moments.n,
         min_ns=moments.min,
