@@ -19,7 +19,7 @@ import click
 
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-from latlab.verbs import bench, isochron, store
+from latlab.verbs import bench, isochron, live, store
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
@@ -145,7 +145,7 @@ def schema(what: str) -> None:
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
 
 
-for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show):
+for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show, live.watch):
     cli.add_command(_verb)
 
 
