@@ -24,7 +24,7 @@ MOST_BLOCKS = 12
 HELD = 20
 """Times the median distance from the median a slot's level is, and it is no level any more: its packets were held."""
 AROUND = 16
-"""Slots on either side of such a one say what its level would have been."""
+"""Slots on either side of such a one say what its level would have been; of fewer, nobody can say."""
 PIECE = 65_536
 """Packets that are looked at together: what a cache holds."""
 
@@ -186,7 +186,7 @@ class Collector:
             excess = values - level[rows].astype(np.float32)
         # All packets of a slot may be held together: it is no measure of how far.
         held = level > float(np.median(level)) + HELD * max(float(np.median(np.abs(level - np.median(level)))), 1.0)
-        if held.any():
+        if len(slots) > 2 * AROUND and held.any():
             usual = np.where(held, np.median(level), level)
             excess = values - np.repeat(usual, sizes).astype(np.float32)
         chosen = np.flatnonzero(excess > self._limit)
@@ -217,9 +217,9 @@ class Collector:
 
 def _usual(level: Floats) -> Floats:
     """The levels, but for slots whose packets were held: for those, that of the slots around them."""
-    if not len(level):
+    if len(level) <= 2 * AROUND:
         return level
-    padded = np.pad(level, AROUND, mode="reflect" if len(level) > AROUND else "edge")
+    padded = np.pad(level, AROUND, mode="reflect")
     around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1), axis=1)
     above = level - around
     found: Floats = np.where(above > HELD * max(float(np.median(np.abs(above))), 1.0), around, level)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latlab.stats import records as rec
-from latlab.stats.records import Records
 from latlab.stats.ways import Times
 
 GAP = 16
@@ -38,18 +36,14 @@ class Bursts:
 
 
 class LossCollector:
-    """Give it a run's records in order (`add`), then ask for the `bursts`. Memory for `MOST_RUNS` losses in a row."""
+    """Give it the numbers of a run's lost packets in order (`add_numbers`), then ask for the `bursts`. It keeps
+    about `MOST_RUNS` losses in a row."""
 
     def __init__(self) -> None:
         self.sent = self.lost = 0
         self._first, self._length = np.empty(0, np.int64), np.empty(0, np.int64)
         self._parts: list[Times] = []
         self._least = 1
-
-    def add(self, records: Records) -> None:
-        sent = records["flags"] & rec.SENT != 0
-        lost = sent & (records["flags"] & rec.ARRIVED == 0)
-        self.add_numbers(int(sent.sum()), records["seq"][lost].astype(np.int64))
 
     def add_numbers(self, sent: int, lost: Times) -> None:
         """So many were sent, and these of them lost."""
