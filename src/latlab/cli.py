@@ -19,7 +19,7 @@ import click
 
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-from latlab.verbs import bench, compare, figure, isochron, report, store
+from latlab.verbs import bench, compare, figure, isochron, live, report, store
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
@@ -146,8 +146,8 @@ def schema(what: str) -> None:
 
 
 for _verb in (
-    bench.bench, compare.baseline, compare.compare, figure.figure, isochron.import_file, isochron.export, report.report,
-    store.list_runs, store.show,
+    bench.bench, compare.baseline, compare.compare, figure.figure, isochron.import_file, isochron.export, live.watch,
+    report.report, store.list_runs, store.show,
 ):  # fmt: skip
     cli.add_command(_verb)
 

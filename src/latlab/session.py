@@ -70,11 +70,12 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
         reasons = "; ".join(f"{p.label}: {p.reason}" for p in made.plan.left_out)
         raise UsageError(f"nothing is left to measure on the bench {made.bench_name}: {reasons}")
     _check_writable(root)
-    log = CommandLog(show=_to_stderr if show_commands else None)
+    log = CommandLog(show=progress.print if show_commands else None)
     campaign = Campaign(made.scenario, made.bench_name, made.bench, root, log, progress)
     try:
         campaign.run(made.plan)
     finally:
+        progress.clear()
         if campaign.done:
             _report(campaign.done, as_json)
     return _exit_code(campaign.done)
@@ -147,10 +148,6 @@ def shell(bench: str, where: str, command: list[str]) -> int:
 def _to_terminal(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _stream(host: Host, command: list[str]) -> int:

@@ -17,7 +17,7 @@ from latlab.errors import MeasurementError
 from latlab.guest.machine import Machine
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
-from latlab.report.progress import TerminalProgress
+from latlab.report.progress import TerminalProgress, View
 from latlab.run import run_point
 from latlab.scenario.attachments import Attachment
 from latlab.scenario.model import Flow, Guest, Point, Probe
@@ -193,6 +193,10 @@ class _Watched:
         self._progress.doing(text, done, of)
         if self._injector.failure is not None:
             raise MeasurementError("a fault could not be injected")
+
+    def shows(self, view: View | None) -> bool:  # noqa: ARG002
+        """No: which faults were injected is what its live line is for."""
+        return False
 
 
 def _with_truth(run: RunDirectory, injections: list[Injection]) -> list[Injection]:

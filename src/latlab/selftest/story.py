@@ -78,6 +78,7 @@ def selftest(asked: Asked) -> Score:
     progress.say("bench", f"{name}  starting")
     started = time.monotonic()
     with ExitStack() as stack:
+        stack.callback(progress.clear)
         root = asked.runs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latlab-selftest-")))
         site = stack.enter_context(open_bench(name, load_bench(path), log, lambda text: progress.say("note", text)))
         stack.enter_context(changes_undone(site.hypervisor, site.peer))

@@ -161,7 +161,7 @@ class Tally:
 
     def add(self, chunk: Columns, offset_ns: Times, error_ns: Times) -> None:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's, to `error_ns`."""
-        _count(chunk, self.counts)
+        count_outcomes(chunk, self.counts)
         own = chunk.having(rec.OWN)
         self._packets += len(own)
         self._last_seq = max(self._last_seq, own.edges("seq")[1])
@@ -220,8 +220,9 @@ class Tally:
         return RunStatistics(results, counts, curves)
 
 
-def _count(chunk: Columns, counts: Counts) -> None:
-    """Adds the outcomes of these records to `counts`."""
+def count_outcomes(records: Records | Columns, counts: Counts) -> None:
+    """Adds the outcomes of these records to `counts`; not `records_dropped` and `missing`, which need a whole run."""
+    chunk = Columns.of(records)
     flags = chunk["flags"] if chunk.alike is None else chunk["flags"][:1]
     times = 1 if chunk.alike is None else len(chunk)
     sent = flags & rec.SENT != 0

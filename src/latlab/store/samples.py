@@ -16,7 +16,7 @@ import numpy as np
 
 from latlab.errors import StoreError
 from latlab.stats.columns import Columns, columns_of
-from latlab.stats.records import HEADER_BYTES, RECORD, RECORD_BYTES, Records, StreamHeader, parse_header
+from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in
 from latlab.stats.side_by_side import ahead
 from latlab.stats.ways import Times
 from latlab.store.disk import os_errors, write_all
@@ -117,11 +117,7 @@ class RawReader:
                 if len(data) < count * record_bytes:
                     raise StoreError(f"{self.path} became shorter while it was read")
                 left -= count
-                if record_bytes == RECORD_BYTES:
-                    yield np.frombuffer(data, RECORD)
-                else:  # a later probe appended fields to its records: those known to us come first
-                    rows = np.frombuffer(data, np.uint8).reshape(count, record_bytes)
-                    yield np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(count)
+                yield records_in(data, record_bytes)
 
     def columns(self) -> Iterator[Columns]:
         return columns_of(ahead(self.chunks()))
