@@ -69,7 +69,7 @@ def ramped(ready: SetUp, ppm: float, seconds: float) -> Iterator[Begun]:
 def measured(ppm: float, seconds: float, load: Load | None, root: Path) -> RunDocument:
     """One run on a bench of its own."""
     point = Point(attachment=Baseline(), flow=FLOW, load=load, guest=Guest(), instruments=(Probe(),))
-    standing = Standing(beside=(lambda ready, _run: ramped(ready, ppm, seconds)) if ppm else None)
+    standing = Standing(beside=(lambda ready, _run, _clocks: ramped(ready, ppm, seconds)) if ppm else None)
     log, progress = CommandLog(), TerminalProgress()
     with open_bench("ramp", EmulatedBench(machines=2), log) as site:
         planned = PlannedPoint(1, point, "flow under load", "ramp", 60.0)

@@ -21,6 +21,7 @@ from latlab.hosts.host import Process
 from latlab.nic import as_asked, offloads_kept, offloads_off, set_mtu
 from latlab.scenario.model import Point
 from latlab.store.run_dir import RunDirectory
+from latlab.timing.reading import Watch
 
 
 @dataclass
@@ -96,8 +97,9 @@ def _without_offloads(point: Point, site: Site, wirings: list[Wiring], apps: lis
 
 
 Begun = Callable[[Process, Process], None]
-Beside = Callable[[SetUp, RunDirectory], AbstractContextManager[Begun]]
-"""Goes on beside a flow, inside the block; what it gives is told the processes of both ends (see `measure.probe`)."""
+Beside = Callable[[SetUp, RunDirectory, Watch], AbstractContextManager[Begun]]
+"""Goes on beside a flow, inside the block; it is given what watches the clocks. What it gives is told the processes of
+both ends (see `measure.probe`)."""
 
 
 @dataclass

@@ -19,7 +19,7 @@ import click
 
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-from latlab.verbs import bench, export, isochron, store
+from latlab.verbs import bench, export, isochron, live, store
 from latlab.verbs import open as opening
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
@@ -147,7 +147,7 @@ def schema(what: str) -> None:
 
 
 _VERBS = (
-    *(bench.bench, isochron.import_file),
+    *(bench.bench, isochron.import_file, live.watch),
     *(store.list_runs, store.show, store.label, store.sql, opening.open_page, export.export),
 )
 for _verb in _VERBS:

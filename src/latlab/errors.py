@@ -8,7 +8,8 @@
     │   ├── HostError                   a machine: unreachable, lost, or a program missing on it
     │   │   └── CommandError            a command that ended with a non-zero exit code
     │   ├── UndoError                   something could not be changed back
-    │   └── GuestError                  a virtual machine that did not start, or died
+    │   ├── GuestError                  a virtual machine that did not start, or died
+    │   └── BenchLostError              a bench that was ended, or answers no more
     ├── MeasurementError       exit 2   a run that must not be believed
     └── StoreError             exit 3   a run directory that cannot be read or written
 
@@ -91,11 +92,21 @@ class UndoError(BenchError):
 
 
 class GuestError(BenchError):
-    """`console` is what the machine's kernel had printed, as far as that is known."""
+    """`console` is what the machine's kernel had printed, as far as that is known. `silent`: its processor was reset,
+    which ends QEMU, and it had not said a word.
+    """
 
-    def __init__(self, message: str, *, hint: str = "", console: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", console: str = "", silent: bool = False) -> None:
         super().__init__(message, hint=hint)
-        self.console = console
+        self.console, self.silent = console, silent
+
+
+class BenchLostError(BenchError):
+    """A bench that was ended, or answers no more. `emulator`: how its emulator failed, if it did that by itself."""
+
+    def __init__(self, message: str, *, hint: str = "", emulator: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.emulator = emulator
 
 
 class MeasurementError(LatlabError):

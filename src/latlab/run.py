@@ -26,13 +26,18 @@ from latlab.guest.own import accelerator, describe
 from latlab.hosts import interrupt
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Process
+from latlab.live import LiveRun
 from latlab.load import BulkTraffic, running_between
 from latlab.measure import netperf, ping, probe
 from latlab.measure.verdict import Outcome, judge_run
+from latlab.report.live import Shown
+from latlab.report.live_line import line as live_line
+from latlab.report.progress import View
 from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
 from latlab.stats.clocks import SHARED
+from latlab.stats.live import ROUND_TRIP
 from latlab.stats.records import Records
 from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
@@ -59,6 +64,9 @@ class Progress(Protocol):
 
     def doing(self, text: str, done: int = 0, of: int = 0) -> None:
         """Something is under way."""
+
+    def shows(self, view: View | None) -> bool:
+        """`view` says how a measurement stands, until None is given. False: nobody would see it."""
 
 
 def run_point(
@@ -118,7 +126,7 @@ def _measure(point: Point, site: Site, run: RunDirectory, taken: Taken, progress
 
         load = _load(stack, point, ready, progress)
         if any(isinstance(i, Probe) for i in point.instruments):
-            with standing.beside(ready, run) if standing.beside else nullcontext(_nobody) as begun:
+            with standing.beside(ready, run, clocks) if standing.beside else nullcontext(_nobody) as begun:
                 taken.probe = _probe(point, run, sender, reflector, clocks, progress, begun)
             replied = taken.probe.sender["replied"]
             flown = _evidence(point, ready)
@@ -148,6 +156,8 @@ def _set_up(point: Point, site: Site, run: RunDirectory, progress: Progress, sta
         ready = standing.make(point, site, run.id, run.log("guest-console.log"))
         if ready.machine:
             progress.step(f"guest {max(machine.boot_s for machine in ready.machines):.1f} s")
+            if again := ready.machine.started_again:
+                run.document.env["guest started again"] = again
     run.document.env["attachment"] = dict(ready.wiring.notes)
     if point.nic.offloads == "off":
         run.document.env["offloads that stay on"] = ", ".join(ready.offloads) or "none"
@@ -270,16 +280,28 @@ def _nobody(_sender: Process, _reflector: Process) -> None:
 def _probe(
     point: Point, run: RunDirectory, sender: End, reflector: End, clocks: Watch, progress: Progress, begun: Begun
 ) -> probe.ProbeResult:
-    log = SyncLog(run.path)
+    log, document = SyncLog(run.path), run.document
+    run.save()  # whoever watches the run from elsewhere reads there how the clocks are compared
+    live = LiveRun(document.direction, document.timescales, document.timing.method, ROUND_TRIP)
+    seen = progress.shows(
+        lambda *room: live_line(Shown(document, live.state(), "running", failure=live.failure), *room)
+    )
 
     def going_on(done: int, of: int) -> None:
-        log.append(clocks.take())
+        readings = clocks.take()
+        log.append(readings)
+        if seen:
+            live.hear(readings)
         progress.doing("measuring", done, of)
 
     going_on(0, point.flow.count)
-    with run.raw_writer() as raw:
-        every = stamps_every(point.flow, point.timing, sender, reflector)
-        result = probe.measure(point.flow, sender, reflector, raw, going_on, begun, every)
+    try:
+        with run.raw_writer() as raw:
+            every = stamps_every(point.flow, point.timing, sender, reflector)
+            sink = probe.Beside(raw, live.feed) if seen else raw
+            result = probe.measure(point.flow, sender, reflector, sink, going_on, begun, every)
+    finally:
+        progress.shows(None)
     log.append(clocks.take())
     run.document.env["sender"], run.document.env["reflector"] = result.sender, result.reflector
     return result

@@ -13,30 +13,26 @@ import shutil
 import signal
 import sys
 import termios
-import time
 import tty
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latlab.attached import Standing
 from latlab.bench.lock import ROOT_STATE
 from latlab.bench.opening import open_bench
-from latlab.errors import BenchError, UsageError
+from latlab.campaign import Campaign
+from latlab.errors import UsageError
 from latlab.hosts import interrupt
 from latlab.hosts.channel import Recovered
 from latlab.hosts.commands import CommandLog
 from latlab.hosts.host import Host, Process
 from latlab.hosts.local import open_local_host
-from latlab.obstacles import able_plan
 from latlab.report.progress import TerminalProgress
-from latlab.run import run_point
 from latlab.scenario.bench_model import AnyBench, load_bench
 from latlab.scenario.find import find_bench, find_scenario
 from latlab.scenario.load import load_scenario
 from latlab.scenario.model import Scenario
-from latlab.scenario.plan import Plan, about, make_plan
-from latlab.scenario.points import same_set_up
+from latlab.scenario.plan import Plan, make_plan
 from latlab.store.run_dir import RunDirectory
 
 LOOK_S = 0.02
@@ -74,35 +70,15 @@ def run(made: Prepared, root: Path, *, as_json: bool = False, show_commands: boo
         reasons = "; ".join(f"{p.label}: {p.reason}" for p in made.plan.left_out)
         raise UsageError(f"nothing is left to measure on the bench {made.bench_name}: {reasons}")
     _check_writable(root)
-    progress.say("bench", f"{made.bench_name}  starting")
-    started = time.monotonic()
-    log = CommandLog(show=_to_stderr if show_commands else None)
-    done: list[RunDirectory] = []
+    log = CommandLog(show=progress.print if show_commands else None)
+    campaign = Campaign(made.scenario, made.bench_name, made.bench, root, log, progress)
     try:
-        with open_bench(made.bench_name, made.bench, log, lambda text: progress.say("note", text)) as site:
-            progress.say("bench", f"{made.bench_name}  {site.headline}   up in {time.monotonic() - started:.1f} s")
-            plan = able_plan(made.plan, site)
-            progress.say("plan", f"{len(plan.points)} points · {about(plan.seconds)}")
-            for left in plan.left_out:
-                progress.say("left out", f"{left.label}: {left.reason}")
-            standing, points = Standing(), plan.points
-            for planned, following in zip(points, [*points[1:], None], strict=True):
-                progress.point(planned.number, len(points), planned.label)
-                keep = (
-                    made.scenario.reuse_guest and following is not None and same_set_up(planned.point, following.point)
-                )
-                finished = run_point(planned, made.scenario.name, site, log, root, progress, standing, keep=keep)
-                done.append(finished)
-                progress.finished(_outcome(finished))
-                if site.lost:
-                    raise BenchError(
-                        f"the bench was lost: {' and '.join(site.lost)} was ended, or answers no more",
-                        hint="Run it again.",
-                    )
+        campaign.run(made.plan)
     finally:
-        if done:
-            _report(done, as_json)
-    return _exit_code(done)
+        progress.clear()
+        if campaign.done:
+            _report(campaign.done, as_json)
+    return _exit_code(campaign.done)
 
 
 def _check_writable(root: Path) -> None:
@@ -114,22 +90,6 @@ def _check_writable(root: Path) -> None:
         ) from None
     if not os.access(root, os.W_OK):
         raise UsageError(f"{root}: cannot be written to", hint="Name another folder with --runs.")
-
-
-def _outcome(finished: RunDirectory) -> str:
-    from latlab.stats.summary import Summary
-
-    document = finished.document
-    if document.status != "done":
-        return f"{document.status}: {'; '.join(document.verdict.reasons)}"
-    counts = document.counts
-    text = f"lost {counts.lost}"
-    found = document.metrics.get("round_trip")
-    if isinstance(found, Summary):
-        quantiles = [(name, found.quantiles_ns.get(name)) for name in ("p50", "p99")]
-        known = "  ".join(f"{name} {value / 1000:.0f}" for name, value in quantiles if value is not None)
-        text = f"{known} us   {text}"
-    return text if document.verdict.value == "valid" else f"{text}   {document.verdict.value}"
 
 
 def _report(done: list[RunDirectory], as_json: bool) -> None:
@@ -189,10 +149,6 @@ def shell(bench: str, where: str, command: list[str]) -> int:
 def _to_terminal(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _stream(host: Host, command: list[str]) -> int:

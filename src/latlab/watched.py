@@ -12,7 +12,7 @@ from latlab.attached import SetUp
 from latlab.attachment.wiring import End, Finding
 from latlab.bench.site import Site
 from latlab.ends import write_text
-from latlab.errors import HostError
+from latlab.errors import HostError, LatlabError
 from latlab.measure import probe
 from latlab.measure.verdict import kernel_trouble, said_since
 from latlab.scenario.model import Point
@@ -63,12 +63,16 @@ def clocks_watched(
 
 @contextmanager
 def guest_watched(ready: SetUp, run: RunDirectory, taken: Taken) -> Iterator[None]:
-    """The same for the measured guest's kernel."""
+    """The same for the measured guest's kernel; and whether it still answers, when something went wrong."""
     if ready.machine is None:
         yield
         return
     try:
         yield
+    except LatlabError:
+        if not ready.machine.host.answers():
+            run.document.failed_on = ready.machine.host.name
+        raise
     finally:
         now = ready.machine.kernel_messages()
         new, ready.heard = said_since(ready.heard, now), now

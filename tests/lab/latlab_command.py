@@ -121,3 +121,12 @@ def statuses(runs: Path, folder: Path) -> list[tuple[str, str]]:
     found = latlab("list", "--runs", str(runs), "--json", folder=folder)
     assert found.process.returncode == 0, found.stderr
     return [(run["status"], run["verdict"]) for run in found.json]
+
+
+def runs_of(folder: Path, runs: str = "runs") -> list[dict[str, Any]]:
+    """Every run under `folder/runs`, oldest first, as `latlab show --json` reads it; of a point that was measured
+    again, because the emulator had failed, only the run that counts."""
+    at = ("--json", "--runs", str(folder / runs))
+    listed = latlab("list", *at, folder=folder).json
+    found = [latlab("show", *at, run["id"], folder=folder).json for run in listed]
+    return [run for run in found if not run["again"]]

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab.latlab_command import Command
+from latlab import campaign, session
+from latlab.bench.opening import open_bench
+from latlab.bench.site import Site
+from latlab.hosts.commands import CommandLog
+from latlab.report.progress import TerminalProgress
+from tests.lab.latlab_command import Command, latlab, runs_of
 
 SCENARIO = """
 attachment:
@@ -72,8 +79,7 @@ def measured(start: Start, folder: Path, text: str) -> list[dict[str, Any]]:
     command = done(start("run", str(path), "--runs", runs), LIMIT_S)
     assert command.process.returncode == 0, command.stderr
     assert command.wait_until_all_ended() == {}
-    listed = done(start("list", "--json", "--runs", runs)).json
-    return [done(start("show", "--json", "--runs", runs, run["id"])).json for run in listed]
+    return runs_of(folder)
 
 
 @pytest.mark.timeout(LIMIT_S + 20)
@@ -114,6 +120,63 @@ def test_load_from_the_guest_beside_a_flow_out_of_it(run_latlab: Start, tmp_path
     assert run["load_achieved"]["streams"] == 3
     assert run["load_achieved"]["achieved_bps"] > 0.3 * 3 * 500_000
     assert run["instruments"]["netperf TCP_RR"]["mean_ns"] > 0
+
+
+@pytest.mark.timeout(180)
+def test_an_emulator_that_fails_by_itself_is_started_again(run_latlab: Start, tmp_path: Path) -> None:
+    """SIGSEGV is what a defect of QEMU looks like; SIGKILL would be somebody's wish."""
+    path = tmp_path / "scenario.yaml"
+    path.write_text("attachment: baseline\nflow: [{period: 10ms, count: 20}, {period: 10ms, count: 1500}]\n")
+    command = run_latlab("run", str(path), "--runs", str(tmp_path / "runs"))
+    command.wait_for_process("latlab-probe", "connect")
+    while command.stderr.count("lost 0") < 1:
+        assert command.process.poll() is None, command.stderr
+        time.sleep(0.05)
+    time.sleep(2)  # into the second flow, or on the way to it
+    os.kill(command.wait_for_process("qemu-system", "-name hypervisor"), signal.SIGSEGV)
+    assert command.wait(120) == 0, command.stderr
+    assert "the emulator failed, and is started again: hypervisor: QEMU was ended by signal 11" in command.stderr
+    assert [run["counts"]["sent"] for run in runs_of(tmp_path)] == [20, 1500]
+    listed = latlab("list", "--json", "--runs", str(tmp_path / "runs"), folder=tmp_path).json
+    assert [run["status"] for run in listed] == ["done", "failed", "done"]
+    assert command.wait_until_all_ended() == {}
+
+
+@pytest.mark.timeout(LIMIT_S + 20)
+def test_a_point_whose_guest_is_lost_is_measured_again(
+    run_latlab: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guest's QEMU is killed inside the emulated host, once, while packets flow."""
+    path, sites = tmp_path / "scenario.yaml", []
+    path.write_text("attachment: tap-bridge\nflow: {period: 10ms, count: 300}\n")
+
+    @contextmanager
+    def opened(*words: Any) -> Iterator[Site]:
+        with open_bench(*words) as site:
+            sites.append(site)
+            yield site
+
+    class Killing(TerminalProgress):
+        killed = False
+
+        def doing(self, text: str, done: int = 0, of: int = 0) -> None:
+            super().doing(text, done, of)
+            if text == "measuring" and done > 50 and not self.killed:
+                self.killed = True
+                host = sites[0].hypervisor
+                host.run(["kill", "-9", host.run(["pgrep", "-f", "[-]name guest"]).strip()])
+
+    monkeypatch.setattr(campaign, "open_bench", opened)
+    made = session.prepare(str(path), "emulated", [])
+    measured = campaign.Campaign(
+        made.scenario, made.bench_name, made.bench, tmp_path / "runs", CommandLog(), Killing()
+    )  # fmt: skip
+    measured.run(made.plan)
+    assert [run.document.status for run in measured.done] == ["done"]
+    listed = done(run_latlab("list", "--json", "--runs", str(tmp_path / "runs"))).json
+    assert [run["status"] for run in listed] == ["failed", "done"]
+    (run,) = runs_of(tmp_path)
+    assert (run["id"], run["counts"]["sent"]) == (measured.done[0].id, 300)
 
 
 @pytest.mark.timeout(240)

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from latlab.attachment.vhost_user import PROGRAM as WITH_DPDK
-from tests.lab.latlab_command import Command, latlab
+from tests.lab.latlab_command import Command, latlab, runs_of
 from tests.lab.machine_state import State, differences, lasting_differences
-from tests.lab.test_undo_emulated import inside, state
+from tests.lab.test_undo_emulated import inside, settled, state
 
 USERSPACE = ["ovs-afxdp", "ovs-dpdk"]
 COUNT = 100
@@ -39,13 +39,6 @@ def scenario(folder: Path, attachment: str, flow: str = f"{{period: 10ms, count:
     path = folder / "scenario.yaml"
     path.write_text(f"attachment: {attachment}\nflow: {flow}\n")
     return str(path)
-
-
-def runs_of(folder: Path) -> list[dict[str, Any]]:
-    """Every run, oldest first, as `latlab show --json` reads it."""
-    runs = ("--json", "--runs", str(folder / "runs"))
-    listed = latlab("list", *runs, folder=folder).json
-    return [latlab("show", *runs, run["id"], folder=folder).json for run in listed]
 
 
 def assert_proven(run: dict[str, Any]) -> None:
@@ -144,7 +137,7 @@ def test_all_three_in_the_emulated_host(bench: Path, tmp_path: Path) -> None:
         finally:
             command.end()
 
-    before = state(bench, tmp_path)
+    before = settled(bench, tmp_path)
     code, runs = run("[ovs, ovs-afxdp, ovs-dpdk]")
     assert [(run["attachment"], run["verdict"]["value"] != "invalid") for run in runs] == [
         ("ovs", True),

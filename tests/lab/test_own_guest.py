@@ -19,7 +19,7 @@ import pytest
 
 from tests.lab.disk_image import OS_NAME, OwnGuest, make_guest, make_key, missing_tools
 from tests.lab.existing_guest import BENCH, NAME, TheirGuest, their_guest
-from tests.lab.latlab_command import Command, latlab
+from tests.lab.latlab_command import Command, latlab, runs_of
 from tests.lab.machine_state import State, is_root, lasting_differences
 from tests.yard import eventually
 
@@ -51,13 +51,6 @@ def scenario(folder: Path, own: OwnGuest, image: str | Path, *lines: str, key: P
         )
     )
     return str(path)
-
-
-def runs_of(folder: Path) -> list[dict[str, Any]]:
-    listed = latlab("list", "--json", "--runs", str(folder / "runs"), folder=folder)
-    return [
-        latlab("show", run["id"], "--json", "--runs", str(folder / "runs"), folder=folder).json for run in listed.json
-    ]
 
 
 def assert_good(run: dict[str, Any]) -> None:

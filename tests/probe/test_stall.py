@@ -49,7 +49,7 @@ def test_a_cpu_is_taken_for_as_long_as_asked() -> None:
         (("--for", "5ms"), "--cpu N, or --pid N"),
         (("--for", "5ms", "--cpu", "0", "--pid", "7"), "--cpu N, or --pid N"),
         (("--for", "0ns", "--cpu", "0"), "--for"),
-        (("--for", "2s", "--cpu", "0"), "--for"),
+        (("--for", "2s", "--cpu", "0"), "1 s at most"),
         (("--for", "5ms", "--pid", "1"), "--pid"),
     ],
 )

@@ -99,3 +99,13 @@ def test_rows_that_differ_in_their_timing_say_so() -> None:
     text = results(documents).plain
     assert "tap-bridge, no load, timing auto" in text
     assert "tap-bridge, no load, timing exchange" in text
+
+
+def test_a_method_that_the_exchanges_contradict_makes_the_run_suspect() -> None:
+    document = run("tap-bridge", "none")
+    agreed = "the clock was 1 us ahead; known to ±1 us by ptp"
+    against = "the exchanges contradict ptp for 3 of 40 stretches of the run: by up to 8 us more than both bounds allow"
+    document.timing = Timing(method="ptp", contradicted=3, words=[agreed, against])
+    assert clock_reasons(document) == [against]
+    document.timing = Timing(method="ptp", words=[agreed, "the exchanges agree with ptp"])
+    assert clock_reasons(document) == []

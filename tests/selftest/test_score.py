@@ -64,7 +64,7 @@ def test_a_stall_that_hit_no_packet_is_below_every_floor() -> None:
 def test_what_is_elsewhere_is_not_about_it() -> None:
     right = anomaly("network", "delay", way="forward", size=500_000, at_s=102)
     assert judge(DELAY, [right]).claim is None
-    found = score(FLOOR, [DELAY], [right])
+    found = score(FLOOR, [([DELAY], [right])])
     assert found.elsewhere == 1
 
 
@@ -106,28 +106,28 @@ def test_a_clock_that_is_called_network_is_wrong_even_when_it_is_called_clock_as
 
 def test_the_criteria_say_what_did_not_hold() -> None:
     said = [anomaly("network", "delay", way="forward", size=510_000, bound=20_000)]
-    passed = score(FLOOR, [DELAY], said)
+    passed = score(FLOOR, [([DELAY], said)])
     assert passed.passed
     assert any(criterion.holds is None for criterion in passed.criteria)
-    assert not score(FLOOR, [DELAY], []).passed
-    assert not score(FLOOR, [DELAY], said, least=2).passed
-    assert not score(replace(FLOOR, round_trip_ns=90_000), [DELAY], said).passed
+    assert not score(FLOOR, [([DELAY], [])]).passed
+    assert not score(FLOOR, [([DELAY], said)], least=2).passed
+    assert not score(replace(FLOOR, round_trip_ns=90_000), [([DELAY], said)]).passed
     network = [anomaly("network", "delay", way="forward", size=500_000)]
-    first = score(FLOOR, [STEP], network).criteria[0]
+    first = score(FLOOR, [([STEP], network)]).criteria[0]
     assert (first.what, first.found, first.holds) == ("no fault of a clock is reported as network", "1 of 1", False)
 
 
 def test_the_bound_of_what_decides_nothing_is_not_judged() -> None:
     below = injection("delay", 20_000, way="forward")
     said = [anomaly("network", "delay", way="forward", size=40_000, bound=5_000)]
-    inside = next(c for c in score(FLOOR, [below], said).criteria if "inside the bound" in c.what)
+    inside = next(c for c in score(FLOOR, [([below], said)]).criteria if "inside the bound" in c.what)
     assert (inside.found, inside.holds) == ("0 of 0", None)
 
 
 def test_a_large_error_of_delays_fails_whatever_the_bound_says() -> None:
     big = injection("delay", 5_000_000, way="forward")
     wide = [anomaly("network", "delay", way="forward", size=4_000_000, bound=2_000_000)]
-    failed = [c.what for c in score(FLOOR, [big], wide).criteria if c.holds is False]
+    failed = [c.what for c in score(FLOOR, [([big], wide)]).criteria if c.holds is False]
     assert failed == ["the median error of a reported delay is below 10 %, or the floor"]
 
 

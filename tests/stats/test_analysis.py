@@ -215,10 +215,11 @@ def test_readings_of_a_method_are_taken_and_checked_by_the_exchanges() -> None:
     time, truth = made.records["S"][every], made.offset_ns[every]
     right = FromReadings(time, truth, np.full(len(time), 2_000))
     wrong = FromReadings(time, truth + 5_000_000, np.full(len(time), 2_000))
-    for readings, words in ((right, "agree with ptp"), (wrong, "contradict ptp for")):
+    for readings, words, against in ((right, "agree with ptp", False), (wrong, "contradict ptp for", True)):
         found = analyse(made.chunks, made.world.header, "up", TWO_CLOCKS, readings, "ptp")
         assert found.timing.method == "ptp"
         assert words in found.timing.words[1]
+        assert (found.timing.contradicted > 0) == against
     assert found.statistics.metrics["up"].bound_ns < 80_000  # type: ignore[union-attr]
 
 

@@ -59,7 +59,7 @@ def open_bench(name: str, bench: AnyBench, log: CommandLog, say: Say = _silent) 
                 defaults = Addresses()
                 kernel = find_kernel(bench.kernel)
                 site = emulated.configure(machine, kernel, plan_addresses(defaults.ipv4, defaults.ipv6))
-                yield replace(site, name=name, carrier=host)
+                yield replace(site, name=name, carrier=host, emulators=(machine,) if machine.ours else ())
 
 
 @contextmanager

@@ -115,6 +115,7 @@ def pair_site(
                     site,
                     kind="emulated",
                     carrier=host,
+                    emulators=tuple(machines),
                     console=machines[0].console,
                     peer_console=machines[1].console,
                     cable=f"82576 <-> 82576 of two machines under {accelerator}",

@@ -18,6 +18,7 @@ from typing import Any
 
 from latlab.errors import BenchError, CommandError, HostError, LatlabError, UndoError
 from latlab.guest.kernel import Kernel
+from latlab.guest.machine import Machine
 from latlab.hosts.host import Host
 
 CARRIER_LIMIT_S = 10
@@ -106,6 +107,14 @@ class Site:
     """The hypervisor's NIC is its owner's, and is left as it is."""
     carrier: Host | None = None
     """The machine that an emulated hypervisor runs on, whose files it sees, but not who has locked them."""
+
+    emulators: tuple[Machine, ...] = ()
+    """The machines that the bench itself consists of, if it started them."""
+
+    @property
+    def emulator_failed(self) -> str:
+        """How a machine of the bench failed by itself; "" when none did."""
+        return "; ".join(filter(None, (machine.emulator_failed for machine in self.emulators)))
 
     @property
     def separate(self) -> bool:

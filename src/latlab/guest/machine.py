@@ -8,6 +8,7 @@ a user's own image, which has no agent, over ssh (see `guest.disk` and `hosts.ss
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +29,9 @@ BOOT_LIMIT_S = 120
 """An emulated guest of an emulated host boots in 5 to 10 s; beside other work, in ten times that."""
 FIRST_LOOK_S, LAST_LOOK_S = 0.02, 0.5
 EARLY_DEATH_LINES = 6
+RESET = 0
+"""QEMU's exit code when its machine's processor was reset (it runs with -no-reboot) or powered off."""
+ENDED_BY_SOMEBODY = tuple(-number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
 NO_ANSWER_HINT = (
     "It has to ask for an address on its first NIC by DHCP, and to run an ssh server there. "
     "guest.memory, guest.firmware and guest.boot-limit are set in the scenario."
@@ -114,6 +118,8 @@ class Machine:
 
     def __init__(self, on: Host, spec: MachineSpec, folder: str, log: CommandLog, qemu: Process | None) -> None:
         self.spec, self.folder = spec, folder
+        self.started_again = ""
+        """Why its first start was in vain, if this is the second one."""
         self._on, self._qemu = on, qemu
         started = time.monotonic()
         monitor = None
@@ -133,7 +139,8 @@ class Machine:
             hint = "The guest's kernel, memory and CPUs are set in the bench and scenario."
             if spec.disk:
                 hint = e.hint or ("" if "QEMU ended" in why else NO_ANSWER_HINT)
-            raise GuestError(why, hint=hint, console=console) from e
+            silent = self.end_of_qemu == RESET and not console.strip()
+            raise GuestError(why, hint=hint, console=console, silent=silent) from e
         self.boot_s = time.monotonic() - started
 
     def _open_host(self, log: CommandLog) -> Host:
@@ -162,10 +169,8 @@ class Machine:
         # Its sockets may have been heard to break before its end was.
         if self._qemu and self._qemu.wait_until_ended(1):
             self._qemu.wait()  # a QEMU that could not even be started says so here
-            code = self._qemu.exit_code or 0
-            how = f"QEMU was ended by signal {-code}" if code < 0 else f"QEMU ended with exit code {code}"
             if words := self._qemu.stderr.strip():
-                return f"{name}: {how}: {words.splitlines()[-1]}"
+                return f"{name}: {self.how_ended}: {words.splitlines()[-1]}"
         lines = self.console().strip().splitlines()
         panic = next((n for n, line in enumerate(lines) if "Kernel panic" in line), None)
         shown = lines[-EARLY_DEATH_LINES:] if panic is None else lines[panic : panic + 1]
@@ -184,8 +189,36 @@ class Machine:
         return self.console()
 
     @property
+    def ours(self) -> bool:
+        """Whether we started it, and end it."""
+        return self._qemu is not None
+
+    @property
     def running(self) -> bool:
         return self._qemu is None or self._qemu.running
+
+    @property
+    def end_of_qemu(self) -> int | None:
+        """Its exit code, negative for a signal; `None` while it runs, or if that is not known."""
+        return self._qemu.exit_code if self._qemu else None
+
+    @property
+    def how_ended(self) -> str:
+        """The same in words; "" while it runs."""
+        code = self.end_of_qemu
+        if code is None:
+            return ""
+        return f"QEMU was ended by signal {-code}" if code < 0 else f"QEMU ended with exit code {code}"
+
+    @property
+    def emulator_failed(self) -> str:
+        """How, when it ended by itself, or runs and its machine answers no more; "" when somebody ended it."""
+        if self.host.answers():
+            return ""
+        # Its sockets may have been heard to break before its end was.
+        if self._qemu and self._qemu.wait_until_ended(1):
+            return "" if self.end_of_qemu in ENDED_BY_SOMEBODY else f"{self.spec.name}: {self.how_ended}"
+        return f"{self.spec.name} answers no more"
 
     @property
     def qemu_pid(self) -> int | None:
@@ -221,13 +254,18 @@ def start_machine(on: Host, spec: MachineSpec, *, log: CommandLog | None = None)
     return machine
 
 
+def folder_of(on: Host, spec: MachineSpec) -> str:
+    """Where the machine's sockets and its console's log are, on the host that runs it."""
+    return f"/tmp/latlab-{on.facts.id}-{spec.name}"
+
+
 def start_machines(on: Host, specs: Sequence[MachineSpec], *, log: CommandLog | None = None) -> list[Machine]:
     """Several that boot at the same time. All of them, or none and the GuestError of the first that failed."""
     launched: list[tuple[MachineSpec, str, Process]] = []
     machines: list[Machine] = []
     try:
         for spec in specs:
-            folder = f"/tmp/latlab-{on.facts.id}-{spec.name}"
+            folder = folder_of(on, spec)
             on.defer(["rm", "-rf", folder])
             on.run(["mkdir", "-m", "700", folder])
             launched.append((spec, folder, on.start(command_line(spec, folder), files=spec.files)))

@@ -21,6 +21,7 @@ class Visited:
 
     qemu_pid = None
     last_words = ""
+    started_again = ""
 
     def __init__(self, on: Host, name: str, visit: Visit) -> None:
         """HostError: why it cannot be reached from `on`, or not be used."""

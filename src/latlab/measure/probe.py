@@ -35,6 +35,21 @@ class Sink(Protocol):
     def bytes_written(self) -> int: ...
 
 
+class Beside:
+    """A sink whose bytes are looked at by somebody else, once they are safe."""
+
+    def __init__(self, sink: Sink, look: Callable[[bytes | memoryview], None]) -> None:
+        self._sink, self._look = sink, look
+
+    def append(self, data: bytes | memoryview, /) -> None:
+        self._sink.append(data)
+        self._look(data)
+
+    @property
+    def bytes_written(self) -> int:
+        return self._sink.bytes_written
+
+
 @dataclass(frozen=True)
 class ProbeResult:
     """`sender` and `reflector` are the summaries that the probe prints at its end (see `latlab-probe --help`)."""

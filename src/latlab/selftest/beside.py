@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from latlab.selftest.chosen import ALL
 from latlab.selftest.faults import NS_PER_S, Fault, Injection
 from latlab.selftest.floor import Floor
-from latlab.selftest.injectors import INJECTORS, Sleep, Target
+from latlab.selftest.injectors import Sleep, Target
 from latlab.selftest.plan import QUIET_NS
 
 LOOK_S = 0.2
@@ -67,7 +68,7 @@ class Injector:
             for fault in self.planned:
                 self.say(_words(fault, len(self.planned)))
                 self._sleep(QUIET_NS / NS_PER_S)
-                self.injections.append(INJECTORS[fault.kind](target, fault))
+                self.injections.append(ALL[fault.kind](target, fault))
                 self._sleep(QUIET_NS / NS_PER_S)
             done()
         except _EndedError:
@@ -77,5 +78,7 @@ class Injector:
 
 
 def _words(fault: Fault, of: int) -> str:
+    if fault.of.noise == "none":
+        return f"{fault.number}/{of} {fault.kind}"
     size = f"{fault.size / 1000:.0f} us" if fault.of.unit == "ns" else f"{fault.size} {fault.of.unit}"
     return f"{fault.number}/{of} {fault.kind} {fault.way or ''} {size}"

@@ -10,10 +10,14 @@ from latlab.selftest import stage
 from latlab.selftest.faults import KINDS, Way
 from latlab.selftest.injectors import INJECTORS
 from latlab.selftest.plan import Chosen
+from latlab.selftest.ptp_injectors import master_lost, servo
+from latlab.timing.ptp.planning import INSTALL
 
 IN_THE_WAY = ("delay", "loss", "duplication", "reordering")
 """What netem does."""
-NEEDS_PTP = ("master-lost", "servo")
+WITH_PTP = {"master-lost": master_lost, "servo": servo}
+"""Beside a clock service only: in a flow of their own, because it moves the clocks itself."""
+ALL = {**INJECTORS, **WITH_PTP}
 
 
 def choose(site: Site, *, guest: bool, only: Collection[str] = ()) -> Chosen:
@@ -37,10 +41,12 @@ def _obstacle(name: str, site: Site, guest: bool, no_netem: str | None) -> str |
         return no_netem
     if KINDS[name].of_the_clock and not guest and site.hypervisor.facts.boot_id == site.peer.facts.boot_id:
         return "both ends of the flow have one kernel, and one clock"
-    if name in NEEDS_PTP:
-        return "no clock service runs: there is no master to lose"
     if KINDS[name].of_the_clock and site.kind != "emulated":
         return "its clocks are those of real machines, and are not changed"
+    if name in WITH_PTP and guest:
+        return "the guest that latlab makes has no ptp4l"
+    if name in WITH_PTP and not (site.hypervisor.has("ptp4l") and site.peer.has("ptp4l")):
+        return f"ptp4l is not installed; {INSTALL}"
     if name == "vcpu-stop" and not guest:
         return "there is no guest: name an attachment, as --attachment tap-bridge"
-    return None if name in INJECTORS else "this version does not inject it"
+    return None if name in ALL else "this version does not inject it"

@@ -19,6 +19,7 @@ from latlab.hosts.host import Host
 from latlab.selftest.faults import NS_PER_S, Fault, Injection, Way
 from latlab.selftest.stage import Stage, delay_words, outcome_words
 from latlab.timing import clock_faults
+from latlab.timing.reading import Watch
 
 Sleep = Callable[[float], None]
 """Waits so many seconds; raises what ends the whole test."""
@@ -48,6 +49,8 @@ class Target:
     qemu: tuple[Host, int] | None = None
     """The guest's QEMU, and the host that runs it."""
     sleep: Sleep = time.sleep
+    clocks: Watch | None = None
+    """What watches the clocks: the clock service, where one runs."""
 
     def now_ns(self) -> int:
         """TAI on the sender's clock."""

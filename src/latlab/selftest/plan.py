@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from latlab.selftest.faults import KINDS, NS_PER_S, Fault, Kind, Way
@@ -20,6 +20,8 @@ QUIET_NS = 1_500_000_000
 """Before and after each fault."""
 COMMANDS_NS = 400_000_000
 """What the commands of one injection may take on a slow machine, for the length of the flow."""
+FOLLOW_NS = 15 * NS_PER_S
+"""What a clock service may take to follow again."""
 LOWEST, HIGHEST = 0.5, 100
 SHARE_BELOW = 4
 """At most one in so many sizes is below the floor."""
@@ -31,6 +33,10 @@ class Chosen:
 
     pairs: tuple[tuple[str, Way | None], ...]
     left_out: tuple[tuple[str, str], ...] = ()
+
+    def only(self, names: Collection[str]) -> Chosen:
+        """Those of these kinds, with nothing left out."""
+        return Chosen(tuple(pair for pair in self.pairs if pair[0] in names))
 
 
 def share(pairs: Sequence[tuple[str, Way | None]], count: int) -> list[int]:
@@ -64,10 +70,15 @@ def sizes(kind: Kind, floor: int, count: int, most: int | None = None) -> list[i
 
 
 def make_plan(
-    pairs: Sequence[tuple[str, Way | None]], floor: Floor, count: int, seed: int, packets_per_s: float
+    pairs: Sequence[tuple[str, Way | None]],
+    floor: Floor,
+    count: int,
+    seed: int,
+    packets_per_s: float,
+    first: int = 1,
 ) -> list[Fault]:
-    """The faults in the order of their injection, numbered from 1. Of the packets that are sent while a fault lasts, at
-    most half have a counted outcome.
+    """The faults in the order of their injection, numbered from `first`. Of the packets that are sent while a fault
+    lasts, at most half have a counted outcome.
     """
     drawn: list[tuple[str, Way | None, int, int]] = []
     for (name, way), number in zip(pairs, share(pairs, count), strict=True):
@@ -75,7 +86,7 @@ def make_plan(
         most = round(packets_per_s * kind.lasts_ns / NS_PER_S / 2) if kind.noise == "count" else None
         drawn += [(name, way, size, floor.of(kind)) for size in sizes(kind, floor.of(kind), number, most)]
     random.Random(seed).shuffle(drawn)
-    return [Fault(number, *fault) for number, fault in enumerate(drawn, start=1)]
+    return [Fault(number, *fault) for number, fault in enumerate(drawn, start=first)]
 
 
 def lasts_ns(pairs: Sequence[tuple[str, Way | None]], count: int) -> int:
@@ -83,5 +94,6 @@ def lasts_ns(pairs: Sequence[tuple[str, Way | None]], count: int) -> int:
     total = 0
     for (name, _), number in zip(pairs, share(pairs, count), strict=True):
         kind = KINDS[name]
-        total += number * ((kind.lasts_ns or kind.largest or NS_PER_S) + 2 * QUIET_NS + COMMANDS_NS)
+        after_ns = FOLLOW_NS if kind.noise == "none" else 0
+        total += number * ((kind.lasts_ns or kind.largest or NS_PER_S) + 2 * QUIET_NS + COMMANDS_NS + after_ns)
     return total

@@ -142,18 +142,23 @@ class Score:
         return all(criterion.holds is not False for criterion in self.criteria)
 
 
+Flow = tuple[Sequence[Injection], Sequence[Reported]]
+"""What was injected into one flow, and what was reported of it."""
+
+
 def score(
-    floor: Floor,
-    injections: Sequence[Injection],
-    anomalies: Sequence[Reported],
-    *,
-    left_out: Sequence[tuple[str, str]] = (),
-    least: int = 1,
-) -> Score:
-    """The score. `least` is how many injections there should have been."""
-    cases = tuple(judge(injection, anomalies) for injection in injections)
-    elsewhere = sum(not any(_near(injection, anomaly) for injection in injections) for anomaly in anomalies)
-    return Score(floor, cases, tuple(left_out), elsewhere, tuple(_criteria(floor, cases, least)))
+    floor: Floor, flows: Iterable[Flow], *, left_out: Sequence[tuple[str, str]] = (), least: int = 1,
+    floor_counts: bool = True,
+) -> Score:  # fmt: skip
+    """The score. `least` is how many injections there should have been. The floor of a flow beside a clock service,
+    which moves the clocks, does not count.
+    """
+    cases: tuple[Case, ...] = ()
+    elsewhere = 0
+    for injections, anomalies in flows:
+        cases += tuple(judge(injection, anomalies) for injection in injections)
+        elsewhere += sum(not any(_near(injection, anomaly) for injection in injections) for anomaly in anomalies)
+    return Score(floor, cases, tuple(left_out), elsewhere, tuple(_criteria(floor, cases, least, floor_counts)))
 
 
 def judge(injection: Injection, anomalies: Iterable[Reported]) -> Case:
@@ -236,7 +241,7 @@ def _inside(injection: Injection, claim: Claim) -> bool | None:
     return abs(abs(claim.size) - injection.true_size) <= claim.bound + injection.true_error
 
 
-def _criteria(floor: Floor, cases: Sequence[Case], least: int) -> Iterable[Criterion]:
+def _criteria(floor: Floor, cases: Sequence[Case], least: int, floor_counts: bool) -> Iterable[Criterion]:
     """The fault of a clock that was called network comes first: it is what must never be."""
     clock = [case for case in cases if case.injection.fault.of.of_the_clock]
     wrong = sum(case.as_network for case in clock)
@@ -258,7 +263,8 @@ def _criteria(floor: Floor, cases: Sequence[Case], least: int) -> Iterable[Crite
     yield Criterion("the true size is inside the bound in at least 99 %", f"{inside} of {len(sized)}", holds)
     yield _error_of_delays(floor, cases)
     share = floor.level_ns / floor.round_trip_ns
-    yield Criterion("the floor is at most half the median round trip", f"{share:.0%}", share <= FLOOR_SHARE)
+    holds = share <= FLOOR_SHARE if floor_counts else None
+    yield Criterion("the floor is at most half the median round trip", f"{share:.0%}", holds)
     above_floor = sum(case.injection.above_floor for case in cases)
     yield Criterion(f"at least {least} faults were injected", f"{len(cases)}", len(cases) >= least)
     found = f"{above_floor} of {len(cases)}"

@@ -43,6 +43,8 @@ class TimingFacts:
     """Moves of the clocks that are smaller are not seen."""
     suspect: int = 0
     """Packets that were measured while a clock was not to be trusted."""
+    contradicted: int = 0
+    """Stretches of the run for which the exchanges allow no such offset as the method gave."""
     words: tuple[str, ...] = ()
 
 
@@ -145,10 +147,13 @@ def _facts(clocks: Clocks, path: ClockPath | None, bins: Bins, seen: _Seen) -> T
     ran = f" and ran {path.rate_ppb / 1000:+.2f} ppm against it" if path else ""
     known = f"known to ±{us(clocks.usual_error_ns)} by {clocks.method}"
     words = [f"the reflector's clock was {_apart(offset)} the sender's{ran}; {known}"]
+    against, checked = 0, f"not checked by the exchanges: {_not_compared(bins)}"
     if clocks.method != EXCHANGE:
-        words.append(_checked(path, clocks) if path else f"not checked by the exchanges: {_not_compared(bins)}")
+        if path:
+            against, checked = _checked(path, clocks)
+        words.append(checked)
     rate = round(path.rate_ppb, 1) if path else 0.0
-    return TimingFacts(clocks.method, offset, rate, clocks.usual_error_ns, noise, seen.suspect, tuple(words))
+    return TimingFacts(clocks.method, offset, rate, clocks.usual_error_ns, noise, seen.suspect, against, tuple(words))
 
 
 def _not_compared(bins: Bins) -> str:
@@ -166,16 +171,16 @@ def _apart(offset_ns: int) -> str:
     return f"{told} {'ahead of' if offset_ns >= 0 else 'behind'}"
 
 
-def _checked(path: ClockPath, clocks: Clocks) -> str:
-    """What the exchanges say of the method's own offsets."""
+def _checked(path: ClockPath, clocks: Clocks) -> tuple[int, str]:
+    """For how many stretches the exchanges contradict the method's own offsets, and that in words."""
     probes = np.zeros(len(path.bins), rec.RECORD)
     probes["seq"], probes["w"] = path.bins.first_seq, path.bins.time_ns
     offset, error = clocks.of(probes)
     apart = np.abs(offset - path.offset_ns)
     against = int((apart > error + path.error_ns).sum())
     if against:
-        return (
+        return against, (
             f"the exchanges contradict {clocks.method} for {against} of {len(path.bins)} stretches of the run: by up "
             f"to {us(float((apart - error - path.error_ns).max()))} more than both bounds allow"
         )
-    return f"the exchanges agree with {clocks.method} to within both bounds, all the time"
+    return 0, f"the exchanges agree with {clocks.method} to within both bounds, all the time"

@@ -112,3 +112,11 @@ def parse_header(data: bytes) -> StreamHeader:
         record_bytes=record_bytes,
         version=version,
     )
+
+
+def records_in(data: bytes | memoryview, record_bytes: int = RECORD_BYTES) -> Records:
+    """The records that `data`, a whole number of them, holds. Fields that a later probe appended are left out."""
+    if record_bytes == RECORD_BYTES:
+        return np.frombuffer(data, RECORD)
+    rows = np.frombuffer(data, np.uint8).reshape(-1, record_bytes)
+    return np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(len(rows))

@@ -121,7 +121,7 @@ def summarise(
     errors = Distribution(exact_limit)
     packets = last_seq = 0
     for chunk in chunks:
-        _count(chunk, counts)
+        count_outcomes(chunk, counts)
         own = chunk["seq"][chunk["flags"] & rec.OWN != 0]
         packets += len(own)
         last_seq = max(last_seq, int(own.max())) if len(own) else last_seq
@@ -185,7 +185,8 @@ def of_arrival(letter: str) -> bool:
     return letter in _OF_ARRIVAL
 
 
-def _count(chunk: Records, counts: Counts) -> None:
+def count_outcomes(chunk: Records, counts: Counts) -> None:
+    """Adds the outcomes of these packets to `counts`; not `records_dropped` and `missing`, which need a whole run."""
     flags = chunk["flags"]
 
     def having(mask: int) -> int:

@@ -109,6 +109,7 @@ class Timing(_Part):
     error_ns: int = 0
     noise_ns: int = 0
     suspect: int = 0
+    contradicted: int = 0
     words: list[str] = []
 
 
@@ -149,6 +150,10 @@ class RunDocument(_Part):
     bench: BenchFacts
     status: Status = "running"
     finished: datetime | None = None
+    failed_on: str = ""
+    """The guest, if the run failed and it answered no more."""
+    again: str = ""
+    """The run that measured the same again, because the emulator of the bench had failed under this one."""
     verdict: Verdict = Field(default_factory=lambda: Verdict(value="invalid", reasons=["the run did not finish"]))
     timescales: dict[Clock, str] = {}
     metrics: dict[str, MetricResult] = {}

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from latlab.errors import StoreError
-from latlab.stats.records import HEADER_BYTES, RECORD, RECORD_BYTES, Records, StreamHeader, parse_header
+from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in
 from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
@@ -107,11 +105,7 @@ class RawReader:
                 if len(data) < count * record_bytes:
                     raise StoreError(f"{self.path} became shorter while it was read")
                 left -= count
-                if record_bytes == RECORD_BYTES:
-                    yield np.frombuffer(data, RECORD)
-                else:  # a later probe appended fields to its records: those known to us come first
-                    rows = np.frombuffer(data, np.uint8).reshape(count, record_bytes)
-                    yield np.ascontiguousarray(rows[:, :RECORD_BYTES]).view(RECORD).reshape(count)
+                yield records_in(data, record_bytes)
 
 
 def open_samples(directory: Path) -> Samples | None:

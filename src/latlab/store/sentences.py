@@ -38,8 +38,10 @@ def size(anomaly: AnomalyRecord) -> str:
 
 
 def clock_reasons(document: RunDocument) -> list[str]:
-    """Why the clocks of a run are not to be trusted all the time: the largest anomaly of each kind, and how many."""
-    found = []
+    """Why the clocks of a run are not to be trusted all the time: what the exchanges say against the method, and the
+    largest anomaly of each kind, and how many.
+    """
+    found = [words for words in document.timing.words if document.timing.contradicted and "contradict" in words]
     wrong = [anomaly for anomaly in document.anomalies if anomaly.verdict == "clock"]
     for kind in dict.fromkeys(anomaly.kind for anomaly in wrong):
         same = [anomaly for anomaly in wrong if anomaly.kind == kind]

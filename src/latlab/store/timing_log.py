@@ -14,7 +14,6 @@ from latlab.errors import StoreError
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.clocks import FromReadings
 from latlab.store.disk import os_errors
-from latlab.store.parquet import from_json_lines
 from latlab.timing.reading import Reading
 
 TIMING_NAME = "timing.parquet"
@@ -71,6 +70,8 @@ class SyncLog:
     def finish(self) -> None:
         """The lines become timing.parquet. StoreError, with the lines untouched, when that fails."""
         if self._lines.exists():
+            from latlab.store.parquet import from_json_lines  # duckdb takes 0.1 s to load, and many commands need none
+
             from_json_lines(self._lines, self._table, COLUMNS)
             with os_errors(self._lines, "removing"):
                 self._lines.unlink()

@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+LOCKED = ("s2", "s3")
+"""States of a servo that follows: see `Reading.servo_state`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

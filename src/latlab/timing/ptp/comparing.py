@@ -19,6 +19,8 @@ from latlab.timing.reading import Reading
 
 RECENT = 16
 """Offsets: two seconds at eight a second."""
+LEAST = 4
+"""Before there are so many, nothing says how much messages are held up, and the first one may be."""
 
 
 class Comparer:
@@ -42,6 +44,8 @@ class Comparer:
             self._recent.clear()
             return None
         self._recent.append(reading.offset_ns)
+        if len(self._recent) < LEAST:
+            return None
         offset_ns, error_ns = reading.offset_ns, abs(reading.path_delay_ns) + self._unrest_ns()
         if self._hardware:
             if len(self._systems) < 2:

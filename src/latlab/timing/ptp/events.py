@@ -14,7 +14,7 @@ from statistics import median
 from typing import Literal
 
 from latlab.timing.ptp.logs import TRANSITION, Transition
-from latlab.timing.reading import Reading
+from latlab.timing.reading import LOCKED, Reading
 
 Kind = Literal["master-lost", "fault-reset", "servo", "step", "grandmaster"]
 
@@ -27,7 +27,6 @@ CAUSE_NS = 2_000_000_000
 """What was said so long before a fault is taken for its cause: a transmit stamp is waited for at most that long."""
 CAUSES = ("polling for tx timestamp", "link down", "Network is down", "failed")
 """Words of port.c, sk.c and clock.c that come with a fault; the plainest first."""
-LOCKED = ("s2", "s3")
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,16 @@ class PtpWatch:
             return voice.port_state in ("SLAVE", "UNCALIBRATED") and bool(voice.delay_ns)
         return voice.port_state == "SLAVE" and voice.servo in ("s2", "s3")
 
+    @property
+    def master_program(self) -> tuple[Host, int | None]:
+        """The host whose clock the other follows, and the process of ptp4l there."""
+        team = next(team for team in self._teams if team.side.role == "master")
+        return team.side.host, team.ptp4l.pid
+
+    @property
+    def following_host(self) -> Host:
+        return self._slave.side.host
+
     def wait_until_locked(self, limit_s: float) -> bool:
         """What the slave's clock goes through until then is not to be measured with. False if never: see `failure`."""
         started = time.monotonic()
