@@ -230,8 +230,8 @@ def export_runs(
 
 def compare_runs(a: str, b: str, runs: str | Path = RUNS_FOLDER) -> Any:
     """What `latlab compare --json` prints: `a` and `b` are runs in its words (a name, a pattern, `label:NAME`)."""
-    compared = import_module("latlab.comparison").compare(a, b, Path(runs))
-    return import_module("latlab.report.compare").compare_json(compared)
+    compared = _part("latlab.comparison").compare(a, b, Path(runs))
+    return _part("latlab.report.compare").compare_json(compared)
 
 
 def report_runs(found: Sequence[Run | RunDirectory], path: str | Path | None = None) -> Path:
@@ -246,8 +246,20 @@ def report_runs(found: Sequence[Run | RunDirectory], path: str | Path | None = N
         path = pages_folder() / f"{directories[0].id}{others}.html"
         with os_errors(path.parent, "creating"):
             path.parent.mkdir(parents=True, exist_ok=True)
-    import_module("latlab.report.writing").write_page(directories, Path(path), None, None)
+    _part("latlab.report.writing", f"; the run is in {directories[0].path}").write_page(
+        directories, Path(path), None, None
+    )
     return Path(path)
+
+
+def _part(name: str, instead: str = "") -> Any:
+    """A part of latlab that not every version has."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise UsageError(f"this latlab has no {name}{instead}", hint="upgrade latlab to a later version") from error
 
 
 def plan_scenario(scenario: str, bench: str = "emulated", overrides: Sequence[str] = ()) -> Any:

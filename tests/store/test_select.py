@@ -68,7 +68,8 @@ def test_filters_choose_what_they_say(wanted: Wanted, found: str) -> None:
 
 
 def test_nothing_found_says_what_there_is() -> None:
-    assert nothing_found([A, C], Wanted(attachment=["vfio"])) == "no run has the attachment vfio: there is {there}"
+    there = "ovs, xdp, xdp mode=generic"
+    assert nothing_found([A, C], Wanted(attachment=["vfio"])) == f"no run has the attachment vfio: there is {there}"
     assert nothing_found([A, C], Wanted(label=["x"], bench=["local"])) == "no run has the label x: there is good, v1"
     assert nothing_found([C], Wanted(label=["x"])) == "no run has the label x: no run has one"
     assert "together" in nothing_found([A, C], Wanted(attachment=["ovs"], bench=["local"]))
