@@ -58,7 +58,7 @@ panel("published", [], (into) => {
     const ours = oursOf(entry);
     return el("tr", {}, el("th", { scope: "row", class: "line" }, entry.label), el("td", { class: "line" }, (data.ways.find((way) => way.key === entry.name) || { words: entry.name }).words),
       entry.times.map((t) => el("td", { class: "n" }, us(t))), ours.map((t) => el("td", { class: "n" }, us(t))), el("td", {}, emulation(entry.runs[0]) || "real"),
-      el("td", {}, entry.whyNot.length ? [el("span", { title: "not comparable" }, "\u2260 "), el("span", { class: "note" }, entry.whyNot.map(number).join(", "))] : "\u2713 comparable"), el("td", { class: "note" }, String.fromCharCode(97 + sources.indexOf(entry.source))));
+      el("td", { class: "line" }, entry.whyNot.length ? [el("span", { title: "not comparable" }, "\u2260 "), el("span", { class: "note" }, entry.whyNot.map(number).join(", "))] : "\u2713 comparable"), el("td", { class: "note" }, String.fromCharCode(97 + sources.indexOf(entry.source))));
   };
   put(into, el("p", { class: "note" }, "What the public study of 2022-2023 measured, beside ours of the same attachment, way and load (median of our runs); us. \u2260: not comparable, since something else than the attachment differs, too; the numbers say what."),
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Published values beside ours" }, el("table", { class: "wide" },
