@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from latlab.stats.stamps import metrics_table, stamps_table
-from latlab.store.document import AnomalyRecord, RunDocument, Timing
+from latlab.store.document import AnomalyRecord, RunDocument, ShapeRecord, Timing
 from latlab.store.timing_log import COLUMNS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "run-directory.md"
@@ -30,7 +30,7 @@ def test_tables_are_up_to_date(name: str) -> None:
 
 def test_every_field_of_a_run_is_documented() -> None:
     page = PAGE.read_text()
-    for model in (RunDocument, Timing, AnomalyRecord):
+    for model in (RunDocument, Timing, AnomalyRecord, ShapeRecord):
         assert [field for field in model.model_fields if f"`{field}`" not in page] == []
 
 

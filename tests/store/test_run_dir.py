@@ -225,7 +225,7 @@ def test_format_1_has_these_fields() -> None:
         "format id created scenario point point_id repeat attachment load bench status finished verdict timescales "
         "metrics counts instruments load_achieved evidence versions env"
     )
-    since = "metrics_trusted curves timing anomalies anomaly_counts failed_on again"
+    since = "metrics_trusted curves timing anomalies anomaly_counts shapes failed_on again"
     assert set(RunDocument.model_fields) == {*first.split(), *since.split()}
     assert list(json.loads((FORMAT_1 / "run.json").read_text())) == first.split()
     kept = [field for field in RunDocument.model_fields if field not in since.split()]

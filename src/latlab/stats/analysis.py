@@ -24,6 +24,8 @@ from latlab.stats.delays import delays
 from latlab.stats.late import LateFinder, Sampler
 from latlab.stats.negative import NegativeFinder, negative
 from latlab.stats.records import Records, StreamHeader
+from latlab.stats.shapes import Shape
+from latlab.stats.shapes.of_run import Looked, RunShapes
 from latlab.stats.side_by_side import ordered
 from latlab.stats.stamps import CLAIMED, Direction, Timescales
 from latlab.stats.summary import RunStatistics, Tally
@@ -63,17 +65,19 @@ class Analysis:
     anomalies: list[Anomaly] = field(default_factory=list)
     trusted: RunStatistics | None = None
     path: ClockPath | None = None
+    shapes: list[Shape] = field(default_factory=list)
 
 
 def analyse(
     chunks: Chunks, header: StreamHeader, direction: Direction, timescales: Timescales,
     readings: FromReadings | None = None, method: str = UNKNOWN, said: Sequence[Anomaly] = (),
+    spikes_over_ns: int | None = None,
 ) -> Analysis:  # fmt: skip
     """The numbers of a run, from its records.
 
     `timescales` says which clocks are one: they are taken for one, unless another `method` was asked for. Of two
     clocks, `readings` of the method put the packets right, if they are given; else the exchanges do. `said`: what the
-    sync log tells of clocks that went wrong.
+    sync log tells of clocks that went wrong. `spikes_over_ns`: see `RunShapes`.
     """
     sampler = Sampler()
     bins = make_bins(sampler.watch(chunks()), packets_of_bin(header.period_ns, header.count), header.period_ns)
@@ -90,7 +94,8 @@ def analyse(
         scales["sender"] = scales["reflector"] = scales.get("sender", clocks.method)
 
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
-    seen = _Seen(clocks, path, finder, Tally(scales, clocks))
+    looked = RunShapes(header, direction, scales, clocks, spikes_over_ns)
+    seen = _Seen(clocks, path, finder, looked, Tally(scales, clocks))
     for found in ordered(seen.look, _pieces(chunks())):
         seen.join(found)
     statistics = seen.tally.statistics(direction)
@@ -98,7 +103,8 @@ def analyse(
     known += seen.negative.anomalies()
     late = finder.anomalies(known)
     anomalies = in_order([*told_once(known, late, bins.packets * header.period_ns), *late])
-    return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path)
+    shapes = seen.shapes.found(anomalies)
+    return Analysis(statistics, _facts(clocks, path, bins, seen), clocks, anomalies, trusted, path, shapes)
 
 
 def _clocks(
@@ -125,6 +131,7 @@ class _Found:
     first_offset_ns: int | None
     late: list[tuple[int, int, Floats]]
     negative: list[tuple[int, int]]
+    shaped: Looked
 
 
 @dataclass
@@ -134,6 +141,7 @@ class _Seen:
     clocks: Clocks
     path: ClockPath | None
     finder: LateFinder
+    shapes: RunShapes
     tally: Tally
     trusted: Tally | None = None
     suspect: int = 0
@@ -156,7 +164,8 @@ class _Seen:
         if clocks.compared:
             before = negative(forth if own is chunk else ways(chunk), offset, error)
         late = self.finder.find(own, forth, self._of_path(own, chunk, offset))
-        return _Found(tally, trusted, wrong, int(offset[0]) if len(chunk) else None, late, before)
+        shaped = self.shapes.look(chunk, offset, suspect)
+        return _Found(tally, trusted, wrong, int(offset[0]) if len(chunk) else None, late, before, shaped)
 
     def _of_path(self, own: Columns, chunk: Columns, offset: Times) -> Times | int:
         """The offset by the path of these packets. It mostly is the one that the clocks have been put right by."""
@@ -175,6 +184,7 @@ class _Seen:
         self.suspect += found.suspect
         self.finder.join(found.late)
         self.negative.join(found.negative)
+        self.shapes.join(found.shaped)
         if self.first_offset_ns is None:
             self.first_offset_ns = found.first_offset_ns
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.columns import Columns, without
+from latlab.stats.columns import Columns, Places, without
 from latlab.stats.records import Records
 from latlab.stats.stamps import STAMP, Metric, Stamp
 from latlab.stats.ways import Times
@@ -27,6 +27,12 @@ def metric_values(records: Records | Columns, metric: Metric, offset_ns: Times |
     values: Times = columns[end.field] - columns[start.field]
     if metric.between_machines:
         values = values - offset_ns if end.clock == "reflector" else values + offset_ns
+    return without(values, no_samples(columns, metric))
+
+
+def no_samples(columns: Columns, metric: Metric) -> Places:
+    """The rows without a value of `metric`, in order: those that `metric_values` leaves out."""
+    end, start = STAMP[metric.end], STAMP[metric.start]
     # Requested or not, a stamp that is there is a sample's.
     flags = {
         rec.SENT,
@@ -35,9 +41,8 @@ def metric_values(records: Records | Columns, metric: Metric, offset_ns: Times |
     out = [columns.absent(end.field), columns.absent(start.field), *map(columns.lacking, flags)]
     out = [places for places in out if len(places)]
     if not out:
-        return values
-    found: Times = without(values, np.unique(np.concatenate(out)) if len(out) > 1 else out[0])
-    return found
+        return np.empty(0, np.intp)
+    return np.unique(np.concatenate(out)) if len(out) > 1 else out[0]
 
 
 def due_flags(stamp: Stamp) -> list[int]:

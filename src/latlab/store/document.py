@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from latlab.errors import StoreError
 from latlab.stats.stamps import Clock
-from latlab.stats.summary import Counts, MetricResult
+from latlab.stats.summary import Counts, MetricResult, Summary
+from latlab.store.disk import damage
 
 FORMAT = 1
 MOST_ANOMALIES = 100
@@ -40,7 +41,7 @@ class Verdict(_Part):
 
 
 class BenchFacts(_Part):
-    """What the run was measured on. Runs that differ in kind, name, accelerator or cable never share a table.
+    """What the run was measured on. Runs that differ in kind, name, accelerator, NIC or cable never share a table.
 
     `headline` is the line that the terminal shows for the bench; facts of a kind of bench follow as further fields.
     What an older run did not record is empty.
@@ -140,6 +141,24 @@ class CurveRecord(_Part):
     high_ns: list[int] = []
 
 
+class ShapeRecord(_Part):
+    """One shape that a metric had over the run: see `stats.shapes.Shape`, whose fields these are."""
+
+    kind: str
+    metric: str
+    sentence: str
+    value: float
+    unit: str
+    confidence: float
+    start_ns: int
+    end_ns: int
+    packets: int
+    members: list[int] = []
+    bound: float | None = None
+    verdict: Literal["network", "clock", "sender", "unknown"] = "unknown"
+    details: dict[str, float] = {}
+
+
 class RunDocument(_Part):
     """The content of run.json.
 
@@ -148,6 +167,7 @@ class RunDocument(_Part):
     `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
     packets whose clocks are suspect, if there are any. `curves` are those of `round_trip`, `up` and `down`.
     `anomalies` holds the `MOST_ANOMALIES` largest of each kind, `anomaly_counts` the number of all by verdict.
+    `shapes`: what the graph of a metric would show.
     """
 
     format: int = FORMAT
@@ -175,6 +195,7 @@ class RunDocument(_Part):
     timing: Timing = Field(default_factory=Timing)
     anomalies: list[AnomalyRecord] = []
     anomaly_counts: dict[str, int] = {}
+    shapes: list[ShapeRecord] = []
     instruments: dict[str, InstrumentResult] = {}
     load_achieved: LoadResult | None = None
     evidence: list[Evidence] = []
@@ -199,7 +220,7 @@ def parse_document(data: bytes, where: str) -> RunDocument:
     try:
         values = json.loads(data)
     except ValueError as error:
-        what = "is empty" if not data.strip() else "is cut off or damaged"
+        what = "is empty" if not data.strip() else f"is cut off or damaged at {damage(data, error)}"
         raise StoreError(f"{where} {what}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise StoreError(f"{where} is not a latlab run: it has no format number")
@@ -209,11 +230,18 @@ def parse_document(data: bytes, where: str) -> RunDocument:
             hint="upgrade latlab to the version that wrote it, or a later one",
         )
     try:
-        return RunDocument.model_validate(values)
+        document = RunDocument.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{where} is damaged at {place}: {first['msg']}") from error
+    for name, result in document.metrics.items():
+        if isinstance(result, Summary) and result.unit != "ns":
+            raise StoreError(
+                f"{where} gives {name} in {result.unit!r}, and format {FORMAT} has nanoseconds only",
+                hint="upgrade latlab to the version that wrote it, or a later one",
+            )
+    return document
 
 
 def now() -> datetime:

@@ -11,7 +11,7 @@ from latlab.stats.anomalies import Anomaly, totals
 from latlab.stats.clocks import FromReadings
 from latlab.stats.columns import Columns
 from latlab.stats.quantiles import Curve
-from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, CurveRecord, RunDocument, Timing
+from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, CurveRecord, RunDocument, ShapeRecord, Timing
 from latlab.store.samples import Samples
 
 Passing = Callable[[Iterable[Columns]], Iterable[Columns]]
@@ -23,10 +23,12 @@ def fill(
     readings: FromReadings | None = None,
     said: Sequence[Anomaly] = (),
     passing: Passing = iter,
+    spikes_over_ns: int | None = None,
 ) -> Analysis:
     """Computes everything that comes of the samples, and puts it into the document.
 
-    `readings` and `said` are the sync log's: see `analyse`. `passing` sees each chunk on its way. StoreError when the
+    `readings` and `said` are the sync log's, `spikes_over_ns` is given by a person: see `analyse`. `passing` sees each
+    chunk on its way. StoreError when the
     samples cannot be read.
     """
     found = analyse(
@@ -37,6 +39,7 @@ def fill(
         readings,
         document.timing.method,
         said,
+        spikes_over_ns,
     )
     document.metrics, document.counts = found.statistics.metrics, found.statistics.counts
     document.metrics_trusted = found.trusted.metrics if found.trusted else {}
@@ -45,6 +48,7 @@ def fill(
     document.timing = Timing(**facts)
     document.anomalies = [record(anomaly) for anomaly in largest(found.anomalies)]
     document.anomaly_counts = {str(verdict): number for verdict, number in totals(found.anomalies).items()}
+    document.shapes = [ShapeRecord(**asdict(shape)) for shape in found.shapes]
     return found
 
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of a whole run: its round trip, both one-way times if the clocks were compared, and its losses.
+
+As a run is read, `look` at each chunk (in any order, by any thread) and `join` what that gives in the chunks' order;
+then `found`. Packets that were measured while a clock was not to be trusted have no one-way time here. Their round trip
+is one clock's, and has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from latlab.stats import records as rec
+from latlab.stats.anomalies import Anomaly
+from latlab.stats.bins import Flags
+from latlab.stats.clocks import SHARED, Clocks
+from latlab.stats.columns import Columns
+from latlab.stats.records import Records, StreamHeader
+from latlab.stats.shapes import Shape
+from latlab.stats.shapes.blame import blamed
+from latlab.stats.shapes.collector import Collector, Part
+from latlab.stats.shapes.finding import find_shapes
+from latlab.stats.shapes.losses import LossCollector
+from latlab.stats.shapes.telling import losses_shape
+from latlab.stats.stamps import CLAIMED, METRICS, STAMP, Direction, Metric, Timescales
+from latlab.stats.ways import Times
+
+WHOLE_WAYS = ("round_trip", "application_to_application")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What one chunk of records tells."""
+
+    parts: dict[str, Part | None]
+    sent: int
+    lost: Times
+
+
+class RunShapes:
+    def __init__(
+        self, header: StreamHeader, direction: Direction, timescales: Timescales, clocks: Clocks,
+        over_ns: int | None = None,
+    ) -> None:  # fmt: skip
+        """`over_ns`: a spike is what takes longer; without it, what the tail of the rest does not explain."""
+        self._start_ns, self._period_ns = header.start_ns, max(1, header.period_ns)
+        self._clocks, self._over_ns = clocks, over_ns
+        self._claimed = timescales.get("sender") == CLAIMED and not clocks.compared
+        self._metrics = {m.key(direction): m for m in METRICS if m.name in WHOLE_WAYS and m.clocks_compared(timescales)}
+        self._collectors = {key: Collector(self._period_ns, header.count, over_ns=over_ns) for key in self._metrics}
+        self._losses = LossCollector()
+
+    def look(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> Looked:
+        """`offset_ns`: of each record, by how much the reflector's clock is ahead. `suspect`: whose clocks are not to
+        be trusted. Changes nothing here."""
+        flags = records["flags"]
+        sent = flags & rec.SENT != 0
+        lost = records["seq"][sent & (flags & rec.ARRIVED == 0)].astype(np.int64)
+        trusted = None if self._clocks.method == SHARED or not suspect.any() else ~suspect
+        parts = {}
+        for key, metric in self._metrics.items():
+            seq, values = _values(records, metric, offset_ns, trusted if metric.between_machines else None)
+            parts[key] = self._collectors[key].look(seq, values)
+        return Looked(parts, int(np.count_nonzero(sent)), lost)
+
+    def join(self, looked: Looked) -> None:
+        for key, part in looked.parts.items():
+            self._collectors[key].join(part)
+        self._losses.add_numbers(looked.sent, looked.lost)
+
+    def add(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> None:
+        self.join(self.look(records, offset_ns, suspect))
+
+    def found(self, anomalies: list[Anomaly]) -> list[Shape]:
+        """All shapes, the round trip's first. `anomalies`: what is known of the run's, which says whose fault a spike
+        was."""
+        start, period = self._start_ns, self._period_ns
+        shapes: list[Shape] = []
+        for key, collector in self._collectors.items():
+            if collector.total:
+                shapes += find_shapes(collector.series(), key, start, self._over_ns, anomalies)
+        bursts = self._losses.bursts()
+        if bursts is not None:
+            shapes.append(losses_shape(bursts, start, period))
+        return blamed(shapes, self._clocks, claimed=self._claimed)
+
+
+def _values(records: Records | Columns, metric: Metric, offset_ns: Times, trusted: Flags | None) -> tuple[Times, Times]:
+    """Numbers and values of the samples of this metric, as `summary.metric_values` counts them."""
+    end, start = STAMP[metric.end], STAMP[metric.start]
+    flags, late, early = records["flags"], records[end.field], records[start.field]
+    arrived = rec.ARRIVED if end.letter in ("R", "r", "a") else rec.REPLIED
+    chosen = (flags & rec.SENT != 0) & (flags & arrived != 0) & (late != 0) & (early != 0)
+    if trusted is not None:
+        chosen &= trusted
+    values: Times = late - early
+    if metric.between_machines:
+        values = values - offset_ns if end.clock == "reflector" else values + offset_ns
+    seq: Times = records["seq"].astype(np.int64)
+    if chosen.all():
+        return seq, values
+    return seq[chosen], values[chosen]
