@@ -33,7 +33,7 @@ from latlab.store.arrow import Column, batches
 from latlab.store.disk import os_errors, store_error, sync_directory
 from latlab.store.samples import CHUNK_RECORDS, PARQUET_NAME, RAW_NAME, RawReader
 
-ROW_GROUP_RECORDS = 61_440
+ROW_GROUP_RECORDS = 122_880
 """Larger ones take more memory; smaller ones more time, since every query reads the list of all of them."""
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
