@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly
 from latlab.stats.bins import Flags
 from latlab.stats.clocks import SHARED, Clocks
-from latlab.stats.columns import Columns
+from latlab.stats.columns import Columns, without
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.shapes import Shape
 from latlab.stats.shapes.blame import blamed
@@ -24,7 +22,8 @@ from latlab.stats.shapes.collector import Collector, Part
 from latlab.stats.shapes.finding import find_shapes
 from latlab.stats.shapes.losses import LossCollector
 from latlab.stats.shapes.telling import losses_shape
-from latlab.stats.stamps import CLAIMED, METRICS, STAMP, Direction, Metric, Timescales
+from latlab.stats.stamps import CLAIMED, METRICS, Direction, Metric, Timescales
+from latlab.stats.values import metric_values, no_samples
 from latlab.stats.ways import Times
 
 WHOLE_WAYS = ("round_trip", "application_to_application")
@@ -55,15 +54,15 @@ class RunShapes:
     def look(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> Looked:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead. `suspect`: whose clocks are not to
         be trusted. Changes nothing here."""
-        flags = records["flags"]
-        sent = flags & rec.SENT != 0
-        lost = records["seq"][sent & (flags & rec.ARRIVED == 0)].astype(np.int64)
+        columns = Columns.of(records)
+        away = columns.lacking(rec.ARRIVED)
+        lost = columns.seq[away[columns["flags"][away] & rec.SENT != 0]]
         trusted = None if self._clocks.method == SHARED or not suspect.any() else ~suspect
         parts = {}
         for key, metric in self._metrics.items():
-            seq, values = _values(records, metric, offset_ns, trusted if metric.between_machines else None)
+            seq, values = _values(columns, metric, offset_ns, trusted if metric.between_machines else None)
             parts[key] = self._collectors[key].look(seq, values)
-        return Looked(parts, int(np.count_nonzero(sent)), lost)
+        return Looked(parts, len(columns) - len(columns.lacking(rec.SENT)), lost)
 
     def join(self, looked: Looked) -> None:
         for key, part in looked.parts.items():
@@ -87,18 +86,9 @@ class RunShapes:
         return blamed(shapes, self._clocks, claimed=self._claimed)
 
 
-def _values(records: Records | Columns, metric: Metric, offset_ns: Times, trusted: Flags | None) -> tuple[Times, Times]:
-    """Numbers and values of the samples of this metric, as `summary.metric_values` counts them."""
-    end, start = STAMP[metric.end], STAMP[metric.start]
-    flags, late, early = records["flags"], records[end.field], records[start.field]
-    arrived = rec.ARRIVED if end.letter in ("R", "r", "a") else rec.REPLIED
-    chosen = (flags & rec.SENT != 0) & (flags & arrived != 0) & (late != 0) & (early != 0)
+def _values(columns: Columns, metric: Metric, offset_ns: Times, trusted: Flags | None) -> tuple[Times, Times]:
+    """Numbers and values of the samples of this metric."""
     if trusted is not None:
-        chosen &= trusted
-    values: Times = late - early
-    if metric.between_machines:
-        values = values - offset_ns if end.clock == "reflector" else values + offset_ns
-    seq: Times = records["seq"].astype(np.int64)
-    if chosen.all():
-        return seq, values
-    return seq[chosen], values[chosen]
+        columns, offset_ns = columns[trusted], offset_ns[trusted]
+    values = metric_values(columns, metric, offset_ns)
+    return (without(columns.seq, no_samples(columns, metric)) if len(values) else columns.seq[:0]), values
