@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite's one rule: a test under tests/lab is a lab test (root, QEMU or namespaces), and no other test is."""
+"""What is under tests/lab is a lab test (root, QEMU or namespaces), and nothing else is; no example has a deadline."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is this machine's business, not the test's.
+settings.register_profile("latlab", deadline=None)
+settings.load_profile("latlab")
 
 LAB = Path(__file__).parent / "lab"
 

@@ -54,5 +54,13 @@ def test_it_carries_the_presets(wheel: zipfile.ZipFile) -> None:
             assert f"latlab/presets/{folder}/{path.name}" in names
 
 
+def test_it_carries_what_the_page_is_made_of(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    for path in (ROOT / "src/latlab/report/page").rglob("*.*"):
+        if path.suffix not in (".pyc",):
+            assert str(path.relative_to(ROOT / "src")) in names
+    assert "latlab/report/page/vendor/LICENSE.uPlot" in names
+
+
 def test_it_carries_no_rubbish(wheel: zipfile.ZipFile) -> None:
     assert not [name for name in wheel.namelist() if "__pycache__" in name or "/tests/" in name]

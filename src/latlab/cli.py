@@ -19,7 +19,8 @@ import click
 
 from latlab.errors import LatlabError
 from latlab.hosts import interrupt
-from latlab.verbs import bench, isochron, live, store
+from latlab.verbs import bench, compare, export, figure, isochron, live, report, store
+from latlab.verbs import open as opening
 from latlab.verbs.options import BENCH, JSON, RUNS, SET
 
 
@@ -145,7 +146,12 @@ def schema(what: str) -> None:
     click.echo(json.dumps(scenario_schema() if what == "scenario" else bench_schema(), indent=2))
 
 
-for _verb in (bench.bench, isochron.import_file, isochron.export, store.list_runs, store.show, live.watch):
+_VERBS = (
+    *(bench.bench, isochron.import_file, live.watch),
+    *(store.list_runs, store.show, store.label, store.sql, opening.open_page, export.export),
+    *(compare.compare, compare.baseline, report.report, figure.figure),
+)
+for _verb in _VERBS:
     cli.add_command(_verb)
 
 

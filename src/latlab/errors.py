@@ -3,7 +3,10 @@
 
     LatlabError
     ├── UsageError             exit 3   the command line or a file it names is wrong
-    │   └── ScenarioError               a scenario or bench file: all problems at once, with file:line:column
+    │   ├── FileError                   a file that people write: all problems at once, with file:line:column
+    │   │   ├── ScenarioError           a scenario or bench file
+    │   │   └── JournalError            a journal beside the runs
+    │   └── NotComparableError          runs that must not stand beside each other
     ├── BenchError             exit 4   the bench cannot do what was asked
     │   ├── HostError                   a machine: unreachable, lost, or a program missing on it
     │   │   └── CommandError            a command that ended with a non-zero exit code
@@ -52,12 +55,28 @@ class Problem:
         return f"{text}. {self.hint}" if self.hint else text
 
 
-class ScenarioError(UsageError):
-    """All the mistakes of a scenario or bench file, in the order of their places."""
+class FileError(UsageError):
+    """All the mistakes of a file that people write, in the order of their places."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class ScenarioError(FileError):
+    """Of a scenario or bench file."""
+
+
+class JournalError(FileError):
+    """Of a journal."""
+
+
+class NotComparableError(UsageError):
+    """Every reason why two runs must not be compared."""
+
+    def __init__(self, reasons: Sequence[str], *, hint: str = "") -> None:
+        self.reasons = list(reasons)
+        super().__init__(f"these runs must not be compared: {'; '.join(self.reasons)}", hint=hint)
 
 
 class BenchError(LatlabError):

@@ -37,8 +37,8 @@ from latlab.scenario.model import Netperf, Ping, Point, Probe
 from latlab.scenario.plan import PlannedPoint
 from latlab.scenario.points import attachment_label, load_label
 from latlab.stats.clocks import SHARED
+from latlab.stats.columns import Columns
 from latlab.stats.live import ROUND_TRIP
-from latlab.stats.records import Records
 from latlab.store.disk import store_error
 from latlab.store.document import BenchFacts, InstrumentResult, Verdict, now
 from latlab.store.document import Evidence as EvidenceRecord
@@ -360,7 +360,7 @@ def _statistics(run: RunDirectory) -> None:
     run.convert_samples(found.clocks)
 
 
-def _stoppable(chunks: Iterable[Records]) -> Iterator[Records]:
+def _stoppable(chunks: Iterable[Columns]) -> Iterator[Columns]:
     for chunk in chunks:
         interrupt.check()
         yield chunk

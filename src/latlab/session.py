@@ -96,9 +96,10 @@ def _report(done: list[RunDirectory], as_json: bool) -> None:
     from latlab.report.layout import print_text
     from latlab.report.listing import list_json
     from latlab.report.table import results
+    from latlab.store.entry import entry_of
 
     if as_json:
-        sys.stdout.write(json.dumps(list_json(done), indent=1) + "\n")
+        sys.stdout.write(json.dumps(list_json(map(entry_of, done)), indent=1) + "\n")
     else:
         print_text(results([run.document for run in done]), sys.stdout)
         sys.stdout.write(f" saved {done[0].path.parent}/ · {len(done)} runs · latlab show {done[-1].id}\n")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,9 +128,9 @@ def test_a_run_says_what_isochron_will_not_summarise(tmp_path: Path) -> None:
         (["import", "old.dat"], "the log's version is 3; latlab reads version 4"),
         (["import", "late.dat"], "at offset 1312, the receiver's log has packet 9 in the place of packet 15"),
         (["export", "RUN", "-f", "isochron", "-o", "no/such/folder.dat"], "No such file"),
-        (["export", "RUN", "-f", "isochron", "-o", "/dev/null"], "is not a file"),
+        *((["export", "RUN", "-f", form, "-o", "DEVICE"], "is not a file") for form in ("isochron", "csv", "flent")),
         (["export", "nothing", "-f", "isochron", "-o", "x"], "there is no run 'nothing'"),
-        (["export", "RUN", "-f", "csv", "-o", "x"], "'csv' is not 'isochron'"),
+        (["export", "RUN", "-f", "xls", "-o", "x"], "'xls' is not one of 'csv', 'parquet'"),
         (["show", "RUN", "--printf", "%s", "--printf-args", "S"], "%s is no conversion"),
         (["show", "RUN", "--printf-args", "S"], "give --printf FORMAT too"),
         (["show", "RUN", "--printf", "", "--json"], "two ways to show a run"),
@@ -141,8 +142,11 @@ def test_bad_input_is_one_clear_error_and_leaves_nothing(tmp_path: Path, argumen
     (tmp_path / "old.dat").write_bytes(replace(log, version=3).bytes())
     rows = [*log.received[:14], received(9), received(16)]
     (tmp_path / "late.dat").write_bytes(replace(log, received=rows).bytes())
+    device = tmp_path / "device"
+    os.mkfifo(device)  # not /dev/null itself: root could replace it, were this to fail
     before = sorted(tmp_path.iterdir())
     words = [str(DATA / "run-format-1") if word == "RUN" else word for word in arguments]
+    words = [str(device) if word == "DEVICE" else word for word in words]
     words = [str(tmp_path / word) if word.endswith(".dat") else word for word in words]
     command = called(tmp_path, *words, "--runs", tmp_path / "runs", code=3)
     assert complaint in command.stderr

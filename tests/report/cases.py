@@ -19,6 +19,7 @@ from latlab.report.table import results
 from latlab.stats.stamps import ONE_KERNEL
 from latlab.stats.summary import summarise
 from latlab.store.document import BenchFacts, InstrumentResult, LoadResult, RunDocument, Verdict
+from latlab.store.entry import entry_of
 from latlab.store.run_dir import BrokenRun, RunDirectory, open_run
 from tests.samples_maker import exchanges, lose
 
@@ -150,8 +151,8 @@ def cases() -> dict[str, Text]:
         "matrix": results(matrix()),
         "two-benches": results(one_line()),
         "accelerators": results(accelerators()),
-        "list-accelerators": list_text(listed_accelerators(), Path("runs")),
-        "list": list_text(listed(), Path("runs")),
+        "list-accelerators": list_text(map(entry_of, listed_accelerators()), Path("runs")),
+        "list": list_text(map(entry_of, listed()), Path("runs")),
         "list-empty": list_text([], Path("runs")),
         "doctor": doctor_text(diagnosis()),
         "show": show_text(open_run(FORMAT_1.relative_to(Path.cwd()))),

@@ -16,6 +16,7 @@ from latlab.report.show import show_json, show_text
 from latlab.stats.summary import Summary
 from latlab.store.document import BenchFacts
 from latlab.store.find import find_run, with_statistics
+from latlab.store.index import entries
 from latlab.store.run_dir import RunDirectory, iter_runs, open_run
 from tests.samples_maker import exchanges, stream
 
@@ -36,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_list_tells_programs_the_same_keys_for_every_run(root: Path) -> None:
-    rows = list_json(iter_runs(root))
+    rows = list_json(entries(root))
     assert json.loads(json.dumps(rows)) == rows
     assert len(rows) == 4
     assert len({tuple(row) for row in rows}) == 1
@@ -51,7 +52,7 @@ def test_list_tells_programs_the_same_keys_for_every_run(root: Path) -> None:
 
 
 def test_list_tells_people_about_broken_runs_too(root: Path) -> None:
-    text = list_text(iter_runs(root), root).plain
+    text = list_text(entries(root), root).plain
     assert text.count("tap-bridge, 3 udp same") == 3
     assert "is cut off or damaged" in text
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latlab.stats import records as rec
-from latlab.stats.bins import ABSENT, FEW_BINS, MIN_PACKETS, MOST_BINS, Bins, make_bins, packets_of_bin, stretches, ways
+from latlab.stats.bins import FEW_BINS, MIN_PACKETS, MOST_BINS, Bins, make_bins, packets_of_bin, stretches
 from latlab.stats.records import RECORD, Records
+from latlab.stats.ways import ABSENT, ways
 from tests.stats.exchanges_maker import START_NS, Fault, World, lose, make
 
 PERIOD = 1_000_000

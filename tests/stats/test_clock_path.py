@@ -10,8 +10,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from latlab.stats.bins import lag, make_bins, packets_of_bin
+from latlab.stats.bins import make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
+from latlab.stats.ways import lag
 from tests.stats.exchanges_maker import Fault, Made, World, make
 
 LAN = World(floor_ns=(3_000, 3_000), queue_ns=(2_000, 2_000), host_ns=500)

@@ -52,14 +52,14 @@ def test_a_histogram_is_within_its_error_for_every_int64(values: list[int], q: F
     histogram = Histogram()
     histogram.add(array(values))
     exact = nearest_rank(values, q)
-    assert abs(histogram.quantile(q) - exact) <= max(abs(exact) * HISTOGRAM_RELATIVE_ERROR, 0)
+    assert abs(histogram.ranked([rank(histogram.n, q)])[0] - exact) <= max(abs(exact) * HISTOGRAM_RELATIVE_ERROR, 0)
 
 
 @given(st.lists(st.integers(-2048, 2047), min_size=1), QUANTILE)
 def test_a_histogram_is_exact_for_small_magnitudes(values: list[int], q: Fraction) -> None:
     histogram = Histogram()
     histogram.add(array(values))
-    assert histogram.quantile(q) == nearest_rank(values, q)
+    assert histogram.ranked([rank(histogram.n, q)])[0] == nearest_rank(values, q)
 
 
 @given(st.lists(INT64), st.lists(INT64, min_size=1), QUANTILE)
@@ -70,7 +70,7 @@ def test_merged_histograms_are_the_histogram_of_all(left: list[int], right: list
     two.add(array(right))
     one.merge(two)
     assert one.n == whole.n
-    assert one.quantile(q) == whole.quantile(q)
+    assert one.ranked([rank(one.n, q)]) == whole.ranked([rank(whole.n, q)])
 
 
 @given(st.lists(LATENCIES, min_size=2), st.integers(1, 7))
@@ -108,4 +108,60 @@ def test_no_values_have_no_quantile() -> None:
     with pytest.raises(ValueError, match="no values"):
         Distribution().quantiles([Fraction(1, 2)])
     with pytest.raises(ValueError, match="no values"):
-        Histogram().quantile(Fraction(1, 2))
+        Histogram().ranked([1])
+
+
+@given(
+    st.lists(st.lists(LATENCIES, max_size=20), min_size=1, max_size=6),
+    st.integers(0, 60),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    QUANTILE,
+)
+def test_merged_distributions_are_the_one_of_all(
+    parts: list[list[int]], limit: int, rough: list[bool], q: Fraction
+) -> None:
+    whole, total = Distribution(limit), Distribution(limit)
+    for values, histogram in zip(parts, rough, strict=False):
+        part = Distribution(0 if histogram else limit)
+        part.add(array(values))
+        total.merge(part)
+        whole.add(array(values))
+    everything = [value for values in parts for value in values]
+    assert (total.n, total.moments.min, total.moments.max) == (whole.n, whole.moments.min, whole.moments.max)
+    if not everything:
+        return
+    exact = nearest_rank(everything, q)
+    assert abs(total.quantiles([q])[0] - exact) <= abs(exact) * HISTOGRAM_RELATIVE_ERROR
+    if total.exact:
+        assert total.quantiles([q]) == [exact]
+    if not whole.exact:
+        assert total.quantiles([q]) == whole.quantiles([q])
+    assert total.copy().quantiles([q]) == total.quantiles([q])
+
+
+@given(st.lists(LATENCIES, min_size=1, max_size=400), st.integers(1, 40), st.sampled_from([0, 10**6]))
+def test_a_curve_is_the_complementary_distribution(values: list[int], points: int, limit: int) -> None:
+    distribution = Distribution(limit)
+    distribution.add(array(values))
+    curve, n = distribution.curve(points), len(values)
+    assert len(curve) <= points
+    assert (len(curve) > 0) == (n > 20)
+    ordered = np.sort(array(values))
+    for value, beyond, low, high in zip(curve.values_ns, curve.beyond, curve.low_ns, curve.high_ns, strict=True):
+        at = n - round(beyond * n)
+        assert 10 <= at <= n - 10
+        assert abs(value - ordered[at - 1]) <= abs(ordered[at - 1]) * HISTOGRAM_RELATIVE_ERROR
+        assert low <= value <= high
+    assert (np.diff(curve.beyond) < 0).all()
+    assert (np.diff(curve.values_ns) >= 0).all()
+
+
+def test_a_curve_reaches_from_the_first_ten_samples_to_the_last_ten_evenly_on_a_log_scale() -> None:
+    distribution = Distribution()
+    distribution.add(np.random.default_rng(3).permutation(100_000))
+    curve = distribution.curve(40)
+    assert len(curve) == 40
+    assert curve.beyond[[0, -1]].tolist() == [0.9999, 0.0001]
+    assert curve.values_ns[[0, -1]].tolist() == [9, 99_989]
+    steps = np.diff(np.log(curve.beyond[:-8]))  # further out, whole samples are far apart
+    assert steps == pytest.approx(np.full(len(steps), steps[0]), rel=0.1)

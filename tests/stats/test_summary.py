@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latlab.stats import records as rec
+from latlab.stats.clocks import Clocks
+from latlab.stats.columns import Columns
+from latlab.stats.records import Records
 from latlab.stats.stamps import ONE_KERNEL
 from latlab.stats.summary import MetricResult, NotMeasured, Summary, summarise
+from latlab.stats.ways import Times
 from tests.samples_maker import STEP_NS, exchanges, lose
 
 
@@ -180,3 +184,18 @@ def test_a_one_way_measurement_has_its_forward_leg_and_its_losses() -> None:
     assert measured(statistics.metrics["down_sender_wakeup"]).n == 50
     for key in ("round_trip", "up", "dwell", "up_send_path"):
         assert statistics.metrics[key] == NotMeasured("measured one way only")
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=200), st.integers(1, 5))
+def test_the_bound_of_two_clocks_is_that_of_99_percent_of_the_packets(errors: list[int], pieces: int) -> None:
+    class Known:
+        def of(self, records: Records | Columns) -> tuple[Times, Times]:
+            error = np.array(errors, np.int64)[records["seq"].astype(np.int64)]
+            return np.zeros(len(error), np.int64), error
+
+    records = exchanges(len(errors))
+    chunks = np.array_split(records, pieces)
+    metrics = summarise(chunks, "up", ONE_KERNEL, Clocks("known", Known())).metrics
+    expected = int(np.quantile(errors, 0.99, method="inverted_cdf"))
+    assert measured(metrics["up"]).bound_ns == expected
+    assert measured(metrics["round_trip"]).bound_ns == 0

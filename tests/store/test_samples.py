@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from latlab.errors import StoreError
-from latlab.stats.bins import Times
 from latlab.stats.clocks import NOT_COMPARED, ONE_CLOCK, Clocks
+from latlab.stats.columns import Columns
 from latlab.stats.records import CLOCK_SUSPECT, HEADER_BYTES, RECORD_BYTES, Records
 from latlab.stats.stamps import STAMPS
+from latlab.stats.ways import Times
 from latlab.store import parquet
 from latlab.store.samples import CHUNK_RECORDS, RawReader, RawWriter, Samples, open_samples
 from tests.samples_maker import HEADER, exchanges, lose, stream
@@ -125,7 +126,7 @@ def test_parquet_columns_are_plain_sql_and_an_absent_stamp_is_null(tmp_path: Pat
 class Ramped:
     """Ahead by 10 ns more with each packet."""
 
-    def of(self, records: Records) -> tuple[Times, Times]:
+    def of(self, records: Records | Columns) -> tuple[Times, Times]:
         seq = records["seq"].astype(np.int64)
         return 10 * seq - 7, seq + 100
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,93 +12,76 @@ from rich.text import Text
 
 from latlab.report.layout import Block, Row, microseconds, paragraph, tables
 from latlab.report.table import comparable, unit
-from latlab.stats.summary import QUANTILES, Summary
-from latlab.store.document import BenchFacts, RunDocument
-from latlab.store.run_dir import BrokenRun, RunDirectory
+from latlab.stats.summary import QUANTILES
+from latlab.store.document import BenchFacts
+from latlab.store.entry import KEPT_METRICS, Entry
 
 COLUMNS = ("n", "lost", "p50", "p99", "p99.9")
 _TIME_LENGTH = len("20261120T140311Z")
 
 
-def list_json(runs: Iterable[RunDirectory | BrokenRun]) -> list[dict[str, Any]]:
-    """One object for each run, oldest first, with the same keys in all of them; times in ns.
+def list_json(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """One object for each run, in their order, with the same keys in all of them; times in ns.
 
-    `n` and `quantiles_ns` are the round trip's; `metrics` has round trip, up and down in full. What a run does not
-    have is null. A directory that cannot be read has the status `broken`, and the reason among its reasons.
+    `n`, `quantiles_ns` and `intervals_ns` are the round trip's; `metrics` has round trip, up and down in full. What a
+    run does not have is null. A directory that cannot be read has the status `broken`, and why among its reasons.
     """
-    return [_broken(run) if isinstance(run, BrokenRun) else _readable(run.path, run.document) for run in runs]
+    return [_json(entry) for entry in entries]
 
 
-def _readable(path: Path, document: RunDocument) -> dict[str, Any]:
-    values = document.model_dump(mode="json", include={"metrics", "counts", "created"})
-    metrics = {key: values["metrics"].get(key) for key in ("round_trip", "up", "down")}
-    measured = document.metrics.get("round_trip")
-    round_trip = measured if isinstance(measured, Summary) else None
+def _json(entry: Entry) -> dict[str, Any]:
+    bench, round_trip = entry.bench or {}, entry.round_trip
     return {
-        "id": path.name,
-        "path": str(path),
-        "created": values["created"],
-        "scenario": document.scenario,
-        "bench": document.bench.kind,
-        "accelerator": document.bench.accelerator or None,
-        "cable": document.bench.cable or None,
-        "attachment": document.attachment,
-        "load": document.load,
-        "direction": document.direction,
-        "point_id": document.point_id,
-        "status": document.status,
-        "verdict": document.verdict.value,
-        "reasons": document.verdict.reasons,
-        "n": round_trip.n if round_trip else 0,
-        "lost": document.counts.lost,
-        "quantiles_ns": round_trip.quantiles_ns if round_trip else dict.fromkeys(QUANTILES),
-        "metrics": metrics,
-        "counts": values["counts"],
+        "id": entry.id,
+        "path": str(entry.path),
+        "created": entry.created,
+        "scenario": entry.scenario,
+        "bench": bench.get("kind"),
+        "accelerator": bench.get("accelerator") or None,
+        "cable": bench.get("cable") or None,
+        "attachment": entry.attachment,
+        "load": entry.load,
+        "direction": entry.direction,
+        "point_id": entry.point_id,
+        "repeat": entry.repeat,
+        "kernels": entry.kernels,
+        "labels": entry.labels,
+        "status": entry.status,
+        "verdict": entry.verdict,
+        "reasons": entry.reasons,
+        "n": round_trip["n"] if round_trip else 0,
+        "lost": entry.counts["lost"] if entry.counts else None,
+        "quantiles_ns": round_trip["quantiles_ns"] if round_trip else dict.fromkeys(QUANTILES),
+        "intervals_ns": dict.fromkeys(QUANTILES) | (round_trip.get("intervals_ns") or {} if round_trip else {}),
+        "metrics": {key: entry.metrics.get(key) for key in KEPT_METRICS},
+        "counts": entry.counts,
     }
 
 
-def _broken(run: BrokenRun) -> dict[str, Any]:
-    nothing = ("created", "scenario", "bench", "accelerator", "cable", "attachment", "load", "direction", "point_id")
-    return {
-        "id": run.id,
-        "path": str(run.path),
-        **dict.fromkeys(nothing),
-        "status": "broken",
-        "verdict": "invalid",
-        "reasons": [run.reason, run.salvage] if run.salvage else [run.reason],
-        "n": 0,
-        "lost": None,
-        "quantiles_ns": dict.fromkeys(QUANTILES),
-        "metrics": dict.fromkeys(("round_trip", "up", "down")),
-        "counts": None,
-    }
-
-
-def list_text(runs: Iterable[RunDirectory | BrokenRun], root: Path) -> Text:
+def list_text(entries: Iterable[Entry], root: Path) -> Text:
     """The runs as tables, one for each bench; what cannot be read follows with its reason."""
-    found = list(runs)
+    found = list(entries)
     text = Text()
     if not found:
         text.append(f" no runs in {root}; `latlab run SCENARIO` makes one\n")
         return text
-    names = short_names([run.id for run in found])
+    names = short_names([entry.id for entry in found])
     benches: dict[tuple[str, ...], tuple[BenchFacts, list[Row]]] = {}
-    for run, name in zip(found, names, strict=True):
-        if isinstance(run, RunDirectory):
-            bench = run.document.bench
-            benches.setdefault(comparable(bench), (bench, []))[1].append(_row(run.document, name))
+    for entry, name in zip(found, names, strict=True):
+        if entry.bench is not None:
+            bench = BenchFacts.model_validate(entry.bench)
+            benches.setdefault(comparable(bench), (bench, []))[1].append(_row(entry, name))
     several = len({bench.kind for bench, _ in benches.values()}) < len(benches)
     blocks = [
         Block(f"round trip ({unit(bench, *_bench_words(bench, several))})", COLUMNS, rows)
         for bench, rows in benches.values()
     ]
     text.append_text(tables(blocks))
-    broken = [(run, name) for run, name in zip(found, names, strict=True) if isinstance(run, BrokenRun)]
+    broken = [(entry, name) for entry, name in zip(found, names, strict=True) if entry.broken]
     if broken and blocks:
         text.append("\n")
-    for run, name in broken:
-        reasons = f"{run.reason}; {run.salvage}" if run.salvage else run.reason
-        paragraph(text, " ✗ ", f"{name}: {reasons}", "red")
+    for entry, name in broken:
+        paragraph(text, " ✗ ", f"{name}: {'; '.join(entry.reasons)}", "red")
     return text
 
 
@@ -109,21 +93,22 @@ def _bench_words(bench: BenchFacts, several: bool) -> list[str]:
     return words
 
 
-def _row(document: RunDocument, name: str) -> Row:
-    load = "no load" if document.load == "none" else document.load
-    label = f"{name} {document.attachment}, {load}"
-    if document.status != "done":
-        return Row(label, document.status, document.verdict.value)
-    if document.verdict.value == "invalid":
+def _row(entry: Entry, name: str) -> Row:
+    load = "no load" if entry.load == "none" else entry.load
+    label = f"{name} {entry.attachment}, {load}{''.join(f' +{given}' for given in entry.labels)}"
+    if entry.status != "done":
+        return Row(label, entry.status, entry.verdict)
+    if entry.verdict == "invalid":
         return Row(label, "invalid", "invalid")
-    measured = document.metrics.get("round_trip")
-    if not isinstance(measured, Summary):
-        return Row(label, measured.not_measured if measured else "not measured", document.verdict.value)
-    quantiles = [microseconds(measured.quantiles_ns.get(name)) for name in ("p50", "p99", "p99.9")]
-    return Row(label, [str(measured.n), str(document.counts.lost), *quantiles], document.verdict.value)
+    measured = entry.round_trip
+    if measured is None:
+        return Row(label, entry.metrics.get("round_trip", {}).get("not_measured", "not measured"), entry.verdict)
+    lost = entry.counts["lost"] if entry.counts else "-"
+    quantiles = [microseconds(measured["quantiles_ns"].get(name)) for name in ("p50", "p99", "p99.9")]
+    return Row(label, [str(measured["n"]), str(lost), *quantiles], entry.verdict)
 
 
 def short_names(names: Sequence[str]) -> list[str]:
     """The time in each id, or the whole id where runs began in the same second: enough to find the run again."""
-    times = [name[:_TIME_LENGTH] for name in names]
-    return [time if times.count(time) == 1 else name for time, name in zip(times, names, strict=True)]
+    seen = Counter(name[:_TIME_LENGTH] for name in names)
+    return [name[:_TIME_LENGTH] if seen[name[:_TIME_LENGTH]] == 1 else name for name in names]

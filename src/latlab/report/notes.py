@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from latlab.report.layout import MARKS, STYLES, Block, bit_rate, paragraph, printable
-from latlab.stats.summary import CLOCKS_NOT_COMPARED, MIN_BEYOND, NotMeasured, Summary
+from latlab.stats.quantiles import MIN_BEYOND
+from latlab.stats.summary import CLOCKS_NOT_COMPARED, NotMeasured, Summary
 from latlab.store.document import Evidence, LoadResult, RunDocument
 from latlab.store.sentences import odd_in
 

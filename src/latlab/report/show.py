@@ -12,10 +12,13 @@ from rich.text import Text
 from latlab.report.layout import MARKS, STYLES, Block, Row, microseconds, paragraph, tables
 from latlab.report.shapes import append_shapes
 from latlab.report.table import bound_of, emulation, instrument_blocks, known, unit
+from latlab.report.tails import tails_block
 from latlab.stats.stamps import METRICS
 from latlab.stats.summary import NotMeasured
 from latlab.store.document import AnomalyRecord, RunDocument
+from latlab.store.entry import entry_of
 from latlab.store.find import with_statistics
+from latlab.store.labels import read_labels
 from latlab.store.run_dir import RunDirectory
 from latlab.store.sentences import sentence
 
@@ -25,14 +28,14 @@ _QUANTILES = ("p50", "p99", "p99.9", "p99.99")
 
 
 def show_json(run: RunDirectory, spikes_over_ns: int | None = None) -> dict[str, Any]:
-    """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`), and
-    the run's files."""
+    """run.json with, at the top level, the fields that `latlab list --json` has (`n`, `lost`, `quantiles_ns`,
+    `intervals_ns`), and the run's files."""
     from latlab.report.listing import list_json
 
     document = with_statistics(run, spikes_over_ns)
-    (row,) = list_json([RunDirectory(run.path, document)])
+    (row,) = list_json([entry_of(RunDirectory(run.path, document))])
     values: dict[str, Any] = document.model_dump(mode="json")
-    extra = {key: row[key] for key in ("path", "direction", "n", "lost", "quantiles_ns")}
+    extra = {key: row[key] for key in ("path", "direction", "labels", "n", "lost", "quantiles_ns", "intervals_ns")}
     return {**values, "id": run.id, **extra, "files": _files(run)}
 
 
@@ -43,14 +46,15 @@ def show_text(run: RunDirectory, spikes_over_ns: int | None = None) -> Text:
     _headline(text, run, document)
     append_shapes(text, document)
     _metrics(text, document)
+    _tails(text, document)
     _clocks(text, document)
     _counts(text, document)
     _instruments(text, document)
     _evidence(text, document)
-    _list(text, "point", _flat(document.point))
-    _list(text, "bench", _flat(document.bench.model_dump(mode="json")))
+    _list(text, "point", flat(document.point))
+    _list(text, "bench", flat(document.bench.model_dump(mode="json")))
     _list(text, "versions", document.versions)
-    _list(text, "environment", _flat(document.env))
+    _list(text, "environment", flat(document.env))
     _list(text, f"files in {run.path}", {name: f"{size} bytes" for name, size in _files(run).items()})
     return text
 
@@ -65,6 +69,8 @@ def _headline(text: Text, run: RunDirectory, document: RunDocument) -> None:
     words = f" ({emulated})" if emulated else ""
     text.append(f" {document.attachment}, {load}, flow {document.direction}{words}\n", "bold")
     text.append(f" {run.id} · {document.scenario} · {document.status} · point {document.point_id}\n")
+    if labels := read_labels(run.path):
+        paragraph(text, " labels ", " ".join(labels))
     verdict = document.verdict
     reasons = "; ".join(verdict.reasons)
     paragraph(
@@ -96,6 +102,12 @@ def _metrics(text: Text, document: RunDocument) -> None:
     text.append_text(
         tables([Block(f"metrics ({unit(document.bench)})", (*COLUMNS, "±") if bounded else COLUMNS, rows)])
     )
+
+
+def _tails(text: Text, document: RunDocument) -> None:
+    block = tails_block(document)
+    if block is not None:
+        text.append("\n").append_text(tables([block]))
 
 
 def _clocks(text: Text, document: RunDocument) -> None:
@@ -138,7 +150,7 @@ def _counts(text: Text, document: RunDocument) -> None:
     text.append("\n")
     paragraph(text, " packets   ", " · ".join(words))
     if document.load_achieved is not None:
-        values = _flat(document.load_achieved.model_dump(mode="json"))
+        values = flat(document.load_achieved.model_dump(mode="json"))
         paragraph(text, " load      ", " · ".join(f"{key} {value}" for key, value in values.items()))
 
 
@@ -167,12 +179,12 @@ def _list(text: Text, title: str, values: Mapping[str, Any]) -> None:
         paragraph(text, f"   {key:<24} ", _value(value))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys; what is None or empty is left out."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         elif value is not None and value != "":
             found[prefix + key] = value
     return found

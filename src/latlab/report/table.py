@@ -14,6 +14,7 @@ from rich.text import Text
 
 from latlab.report.layout import Block, Row, microseconds, printable, tables
 from latlab.report.notes import NOT_KNOWN, append_notes, append_proofs
+from latlab.stats.comparing.comparable import bench_key
 from latlab.stats.summary import MetricResult, NotMeasured, Summary
 from latlab.store.document import BenchFacts, InstrumentResult, RunDocument
 
@@ -57,7 +58,7 @@ def by_bench(documents: Iterable[RunDocument]) -> list[list[RunDocument]]:
 
 def comparable(bench: BenchFacts) -> tuple[str, ...]:
     """Numbers may stand in one table when this is the same for them."""
-    return bench.kind, bench.name, bench.accelerator, bench.cable
+    return bench_key(bench)
 
 
 def emulation(bench: BenchFacts) -> str:
@@ -77,7 +78,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     labels = []
     for document in documents:
         load = "no load" if document.load == "none" else document.load
-        labels.append(", ".join([document.attachment, load, *_differing(document, documents)]))
+        labels.append(", ".join([document.attachment, load, *differing(document, documents)]))
     seen: dict[str, int] = {}
     for place, label in enumerate(labels):
         seen[label] = seen.get(label, 0) + 1
@@ -86,7 +87,7 @@ def row_labels(documents: Sequence[RunDocument]) -> list[str]:
     return labels
 
 
-def _differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
+def differing(document: RunDocument, documents: Sequence[RunDocument]) -> list[str]:
     words = []
     for part in ("flow", "nic", "guest"):
         own = _part(document, part)
@@ -117,7 +118,7 @@ def metric_block(documents: Sequence[RunDocument], labels: Sequence[str], key: s
     """The table of one metric; one line if it was measured in no run, for the same reason in all of them."""
     title = TITLES[key]
     finished = [document for document in documents if document.metrics]
-    reasons = {_reason(document, key) for document in finished}
+    reasons = {reason_of(document, key) for document in finished}
     if len(reasons) == 1 and (reason := reasons.pop()):
         return Block(title, (), (), message=reason)
     bounded = any(bound_of(document.metrics.get(key)) for document in finished)
@@ -127,13 +128,13 @@ def metric_block(documents: Sequence[RunDocument], labels: Sequence[str], key: s
         if bounded and isinstance(rows[-1].cells, list) and document.metrics_trusted:
             rows.append(_metric_row(document, WITHOUT_SUSPECT, key, document.metrics_trusted.get(key), bounded))
     if key != "round_trip":
-        rows = _merged(rows)
+        rows = merged(rows)
     return Block(f"{title} ({unit(documents[0].bench)})", BOUNDED_COLUMNS if bounded else COLUMNS, rows)
 
 
-def _merged(rows: Sequence[Row]) -> list[Row]:
+def merged(rows: Sequence[Row]) -> list[Row]:
     """Rows with numbers; then one line for each reason to have none. The round trip's table names all rows anyway."""
-    merged = [row for row in rows if not isinstance(row.cells, str)]
+    kept = [row for row in rows if not isinstance(row.cells, str)]
     alike: dict[str, list[Row]] = {}
     for row in rows:
         if isinstance(row.cells, str):
@@ -141,11 +142,11 @@ def _merged(rows: Sequence[Row]) -> list[Row]:
     for reason, same in alike.items():
         verdicts = {row.verdict for row in same}
         verdict = verdicts.pop() if len(verdicts) == 1 else "valid"
-        merged.append(same[0] if len(same) == 1 else Row(f"{len(same)} rows: {reason}", "", verdict))
-    return merged
+        kept.append(same[0] if len(same) == 1 else Row(f"{len(same)} rows: {reason}", "", verdict))
+    return kept
 
 
-def _reason(document: RunDocument, key: str) -> str:
+def reason_of(document: RunDocument, key: str) -> str:
     result = document.metrics.get(key)
     if isinstance(result, NotMeasured):
         return result.not_measured
@@ -159,7 +160,7 @@ def _metric_row(document: RunDocument, label: str, key: str, result: MetricResul
     if verdict == "invalid":
         return Row(label, "invalid, see below", verdict)
     if not isinstance(result, Summary):
-        return Row(label, _reason(document, key), verdict)
+        return Row(label, reason_of(document, key), verdict)
     times = [result.min_ns, result.mean_ns, result.max_ns]
     quantiles = [result.quantiles_ns.get(name) for name in _QUANTILES]
     cells = [*(known(time, result.bound_ns) for time in times), microseconds(result.stddev_ns)]

@@ -52,5 +52,5 @@ def find(run: RunDirectory) -> list[Reported]:
     kept = run.samples()
     if kept is None:
         raise MeasurementError(f"{run.path} holds no samples", hint="Run the self-test again.")
-    found = analyse(kept.chunks, kept.header, run.document.direction, run.document.timescales).anomalies
+    found = analyse(kept.columns, kept.header, run.document.direction, run.document.timescales).anomalies
     return [*found, *(Said(record) for record in run.document.anomalies if record.kind in SYNC_LOG)]

@@ -12,8 +12,8 @@ import numpy as np
 
 from latlab.selftest.floor import Quiet, Times
 from latlab.stats import records as rec
-from latlab.stats.bins import ABSENT, ways
 from latlab.stats.records import Records
+from latlab.stats.ways import ABSENT, ways
 
 
 def quiet_until(chunks: Iterable[Records], length_ns: int) -> Quiet | None:

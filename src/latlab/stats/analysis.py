@@ -2,7 +2,8 @@
 """From a run's records to its numbers: the clocks are compared, what was odd gets a verdict, the rest is summarised.
 
 Two passes over the records, each chunk by chunk: one reduces them to bins, from which the clocks' path and lasting
-delays are found; the other puts every packet right by it, looks for late ones, and adds up the statistics.
+delays are found; the other puts every packet right by it, looks for late ones, and adds up the statistics. The chunks
+come one after the other, and what has to be done with each alone is done side by side.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from latlab.stats.anomalies import Anomaly, clock_moves, in_order, told_once, us
 from latlab.stats.bins import Bins, make_bins, packets_of_bin
 from latlab.stats.clock_path import MIN_BINS, ClockPath, clock_path, same_clock
 from latlab.stats.clocks import EXCHANGE, NOT_COMPARED, ONE_CLOCK, SHARED, UNKNOWN, Clocks, FromExchanges, FromReadings
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.counts import counted
 from latlab.stats.delays import delays
 from latlab.stats.late import LateFinder, Sampler
-from latlab.stats.negative import NegativeFinder
+from latlab.stats.negative import NegativeFinder, negative
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.shapes import Shape
-from latlab.stats.shapes.of_run import RunShapes
+from latlab.stats.shapes.of_run import Looked, RunShapes
+from latlab.stats.side_by_side import ordered
 from latlab.stats.stamps import CLAIMED, Direction, Timescales
-from latlab.stats.summary import RunStatistics, summarise
+from latlab.stats.summary import RunStatistics, Tally
+from latlab.stats.tube import Floats
+from latlab.stats.ways import Times, lag, ways
 
-Chunks = Callable[[], Iterable[Records]]
+Chunks = Callable[[], Iterable[Records | Columns]]
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,12 @@ def analyse(
         scales["sender"] = scales["reflector"] = scales.get("sender", clocks.method)
 
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
-    seen = _Seen(clocks, RunShapes(header, direction, scales, clocks, spikes_over_ns))
-    statistics = summarise(_told(chunks(), finder, seen), direction, scales, clocks)
-    trusted = None
-    if seen.suspect:
-        trusted = summarise(_without(chunks(), clocks), direction, scales, clocks)
+    looked = RunShapes(header, direction, scales, clocks, spikes_over_ns)
+    seen = _Seen(clocks, path, finder, looked, Tally(scales, clocks))
+    for found in ordered(seen.look, _pieces(chunks())):
+        seen.join(found)
+    statistics = seen.tally.statistics(direction)
+    trusted = seen.trusted.statistics(direction) if seen.trusted else None
     known += seen.negative.anomalies()
     late = finder.anomalies(known)
     anomalies = in_order([*told_once(known, late, bins.packets * header.period_ns), *late])
@@ -115,35 +121,77 @@ def _clocks(
     return Clocks(EXCHANGE, FromExchanges(path), wrong, moved, int(np.median(path.error_ns)))
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What one chunk tells. `trusted` is the tally of the packets whose clocks are not suspect; None if none is."""
+
+    tally: Tally
+    trusted: Tally | None
+    suspect: int
+    first_offset_ns: int | None
+    late: list[tuple[int, int, Floats]]
+    negative: list[tuple[int, int]]
+    shaped: Looked
+
+
 @dataclass
 class _Seen:
-    """What the second pass counts."""
+    """The second pass: `look` at the chunks in any order, `join` what was found in theirs."""
 
     clocks: Clocks
+    path: ClockPath | None
+    finder: LateFinder
     shapes: RunShapes
+    tally: Tally
+    trusted: Tally | None = None
     suspect: int = 0
     first_offset_ns: int | None = None
     negative: NegativeFinder = field(default_factory=NegativeFinder)
 
+    def look(self, chunk: Columns) -> _Found:
+        """Changes nothing here."""
+        clocks, own = self.clocks, chunk.having(rec.SENT)
+        offset, error = clocks.of(chunk)
+        suspect = clocks.suspect(chunk, error)
+        wrong, trusted = int(np.count_nonzero(suspect)), None
+        tally = self.tally.empty()
+        tally.add(chunk, offset, error)
+        if wrong:
+            trusted = self.tally.empty()
+            trusted.add(chunk[~suspect], offset[~suspect], error[~suspect])
+        forth = ways(own)
+        before = []
+        if clocks.compared:
+            before = negative(forth if own is chunk else ways(chunk), offset, error)
+        late = self.finder.find(own, forth, self._of_path(own, chunk, offset))
+        shaped = self.shapes.look(chunk, offset, suspect)
+        return _Found(tally, trusted, wrong, int(offset[0]) if len(chunk) else None, late, before, shaped)
 
-def _told(chunks: Iterable[Records], finder: LateFinder, seen: _Seen) -> Iterator[Records]:
-    for chunk in chunks:
-        finder.add(chunk)
-        offset, error = seen.clocks.of(chunk)
-        suspect = seen.clocks.suspect(chunk, error)
-        seen.suspect += int(suspect.sum())
-        seen.shapes.add(chunk, offset, suspect)
-        if seen.clocks.compared:
-            seen.negative.add(chunk, offset, error)
-        if seen.first_offset_ns is None and len(chunk):
-            seen.first_offset_ns = int(offset[0])
-        yield chunk
+    def _of_path(self, own: Columns, chunk: Columns, offset: Times) -> Times | int:
+        """The offset by the path of these packets. It mostly is the one that the clocks have been put right by."""
+        if self.path is None:
+            return 0
+        if own is chunk and isinstance(self.clocks.comparison, FromExchanges):
+            return offset
+        return self.path.at(own.seq, lag(own))[0]
+
+    def join(self, found: _Found) -> None:
+        if found.trusted and self.trusted is None:
+            self.trusted = self.tally.copy()
+        if self.trusted is not None:
+            self.trusted.merge(found.trusted or found.tally)
+        self.tally.merge(found.tally)
+        self.suspect += found.suspect
+        self.finder.join(found.late)
+        self.negative.join(found.negative)
+        self.shapes.join(found.shaped)
+        if self.first_offset_ns is None:
+            self.first_offset_ns = found.first_offset_ns
 
 
-def _without(chunks: Iterable[Records], clocks: Clocks) -> Iterator[Records]:
-    """Only the packets whose clocks are trusted."""
-    for chunk in chunks:
-        yield chunk[~clocks.suspect(chunk, clocks.of(chunk)[1])]
+def _pieces(chunks: Iterable[Records | Columns]) -> Iterator[Columns]:
+    for chunk in columns_of(chunks):
+        yield from chunk.pieces()
 
 
 def _facts(clocks: Clocks, path: ClockPath | None, bins: Bins, seen: _Seen) -> TimingFacts:

@@ -13,19 +13,23 @@ the run's beginning.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from latlab.stats import records as rec
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import Records
+from latlab.stats.side_by_side import ordered
 from latlab.stats.slopes import usual_slope
+from latlab.stats.ways import ABSENT, Times, lag, ways
 
-Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 BIN_NS = 100_000_000
 MIN_PACKETS = 8
@@ -36,45 +40,7 @@ FEW_BINS = 16
 """A short run is cut into so many, if it has the packets; and so many tell how the clocks drift."""
 MOST_DRIFT = 1e-3
 """No clock that runs drifts faster: what looks like it was a step."""
-MOST_LAG_NS = 1_000_000_000
-"""A packet that left later than this was not late: the sender's clock was set."""
-ABSENT = np.iinfo(np.int64).max
 _QUARTILE = 0.25
-
-
-@dataclass(frozen=True)
-class Ways:
-    """Of n exchanges, each an array of n: when they were sent (sender's clock), and both ways as the stamps have them.
-
-    `ABSENT` where a packet has no such stamps. From the driver to the kernel's stack where those stamps were taken,
-    else from the application's wake-up, or to its reading.
-    """
-
-    sent_ns: Times
-    forward_ns: Times
-    back_ns: Times
-
-
-def ways(records: Records) -> Ways:
-    """Of packets' own records (not of extras)."""
-    sent, arrived = _first(records, "t", "w"), _first(records, "r", "a")
-    answered, home = _first(records, "t2", "w2"), _first(records, "r2", "a2")
-    forward = np.where((sent != 0) & (arrived != 0), arrived - sent, ABSENT)
-    back = np.where((answered != 0) & (home != 0), home - answered, ABSENT)
-    return Ways(np.where(sent != 0, sent, records["S"]), forward, back)
-
-
-def lag(records: Records) -> Times:
-    """How much later than scheduled each packet set out; 0 where that is not known."""
-    late: Times = np.where(records["w"] != 0, records["w"] - records["S"], 0)
-    return np.where((records["S"] != 0) & (late > 0) & (late < MOST_LAG_NS), late, 0)
-
-
-def _first(records: Records, *fields: str) -> Times:
-    found: Times = records[fields[0]]
-    for field in fields[1:]:
-        found = np.where(found != 0, found, records[field])
-    return found
 
 
 @dataclass(frozen=True)
@@ -112,9 +78,20 @@ class Bins:
         found: Flags = (self.forward_ns != ABSENT) & (self.back_ns != ABSENT)
         return found
 
-    def index(self, seq: Times) -> npt.NDArray[np.intp]:
+    def index(self, seq: Times) -> Places:
         """The bins of packets with these numbers. The bins must not be empty."""
-        return np.clip(np.searchsorted(self.first_seq, seq, side="right") - 1, 0, len(self) - 1)
+        if not len(seq):
+            return np.empty(0, np.intp)
+        # Of the many bins of a run only those of these packets are looked at.
+        low, high = np.searchsorted(self.first_seq, (seq.min(), seq.max()), side="right")
+        near = self.first_seq[low:high]
+        if (seq[1:] >= seq[:-1]).all():
+            sizes = np.diff(np.searchsorted(seq, near), prepend=0, append=len(seq))
+            found = np.repeat(np.arange(low, high + 1), sizes)
+        else:
+            found = low + np.searchsorted(near, seq, side="right")
+        bins: Places = np.clip(found - 1, 0, len(self) - 1)
+        return bins
 
 
 def packets_of_bin(period_ns: int, count: int = 0) -> int:
@@ -125,34 +102,77 @@ def packets_of_bin(period_ns: int, count: int = 0) -> int:
     return max(packets, MIN_PACKETS, -(-count // MOST_BINS))
 
 
-def make_bins(chunks: Iterable[Records], packets: int, period_ns: int) -> Bins:
+def make_bins(chunks: Iterable[Records | Columns], packets: int, period_ns: int) -> Bins:
     """Reduces a run's records, in the order of the probe's stream, in one pass and in memory for the bins alone."""
-    parts: list[dict[str, Times]] = []
     extras: Counter[int] = Counter()
-    base, drift, primed = 0, 0.0, False
-    held = np.empty(0, rec.RECORD)
-    for chunk in chunks:
-        own = chunk["flags"] & rec.OWN != 0
-        again = chunk["seq"][~own & (chunk["flags"] & rec.DUPLICATED != 0)]
-        extras.update((again // packets).tolist())
-        held = np.concatenate([held, chunk[own]]) if len(held) else chunk[own]
-        if not primed and len(held) and int(held["seq"][-1]) // packets - int(held["seq"][0]) // packets >= FEW_BINS:
-            primed = True
-            base, drift = _beginning(held, packets, period_ns)
-        whole = _whole_bins(held, packets)
-        if primed and whole:
-            parts.append(_reduce(held[:whole], packets, period_ns, base, drift))
-            held = held[whole:].copy()  # not a view that keeps the rest in memory
-    if len(held):
-        if not primed:
-            base, drift = _beginning(held, packets, period_ns)
-        parts.append(_reduce(held, packets, period_ns, base, drift))
+    cut = _Cut(packets, period_ns)
+    parts = list(ordered(cut.reduced, _pieces(chunks, cut, extras)))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _EMPTY
-    bins = Bins(base_ns=base, drift=drift, period_ns=float(period_ns), packets=packets, **joined)
+    bins = Bins(base_ns=cut.base_ns, drift=cut.drift, period_ns=float(period_ns), packets=packets, **joined)
     if extras and len(bins):
         numbers = np.fromiter(extras.keys(), np.int64, len(extras))
         np.add.at(bins.duplicated, bins.index(numbers * packets), np.fromiter(extras.values(), np.int64, len(extras)))
     return bins
+
+
+@dataclass
+class _Cut:
+    """How a run is cut into bins; base and drift are known before the first of them is reduced."""
+
+    packets: int
+    period_ns: int
+    base_ns: int = 0
+    drift: float = 0.0
+    known: bool = False
+
+    def learn(self, records: Records) -> None:
+        self.known = True
+        self.base_ns, self.drift = _beginning(records, self.packets, self.period_ns)
+
+    def reduced(self, piece: Columns) -> dict[str, Times]:
+        return _reduce(piece, self.packets, self.period_ns, self.base_ns, self.drift)
+
+
+def _pieces(chunks: Iterable[Records | Columns], cut: _Cut, extras: Counter[int]) -> Iterator[Columns]:
+    """The packets' own records, cut where a bin ends. Counts the duplicates without one by their bins.
+
+    What is held of a chunk for the next one is less than a bin; until base and drift are known, everything.
+    """
+    packets = cut.packets
+    held = np.empty(0, rec.RECORD)
+    for chunk in columns_of(chunks):
+        own, more = _own(chunk)
+        extras.update((more // packets).tolist())
+        if not len(own):
+            continue
+        if not cut.known:
+            held = np.concatenate([held, own.records()])
+            if int(held["seq"][-1]) // packets - int(held["seq"][0]) // packets < FEW_BINS:
+                continue
+            cut.learn(held)
+            own, held = Columns.of(held), held[:0]
+        if len(held):
+            head = int(np.searchsorted(own.seq, (int(held["seq"][0]) // packets + 1) * packets))
+            held = np.concatenate([held, own[:head].records()])
+            if head == len(own):
+                continue
+            yield Columns.of(held)
+            own = own[head:]
+        whole = int(np.searchsorted(own.seq, int(own.seq[-1]) // packets * packets))
+        if whole:
+            yield own[:whole]
+        held = own[whole:].records()
+    if len(held):
+        if not cut.known:
+            cut.learn(held)
+        yield Columns.of(held)
+
+
+def _own(chunk: Columns) -> tuple[Columns, Times]:
+    """The packets' own records, and the numbers of duplicates without one."""
+    extras = chunk.lacking(rec.OWN)
+    again: Times = chunk.seq[extras[chunk["flags"][extras] & rec.DUPLICATED != 0]]
+    return chunk.having(rec.OWN), again
 
 
 _FIELDS = ("first_seq", "time_ns", "forward_min_ns", "back_min_ns", "forward_ns", "back_ns",
@@ -167,7 +187,7 @@ def _beginning(held: Records, packets: int, period_ns: int) -> tuple[int, float]
     first = int(held["seq"][0]) // packets
     held = held[held["seq"] // packets < first + FEW_BINS]
     base = _base(held)
-    bins = _reduce(held, packets, period_ns, base, 0.0)
+    bins = _reduce(Columns.of(held), packets, period_ns, base, 0.0)
     both = (bins["forward_ns"] != ABSENT) & (bins["back_ns"] != ABSENT)
     if both.sum() < FEW_BINS // 2:
         return base, 0.0
@@ -187,60 +207,59 @@ def _base(records: Records) -> int:
     return int(one[0]) if len(one) else 0
 
 
-def _whole_bins(records: Records, packets: int) -> int:
-    """How many of these records belong to bins that are whole: those before the last one's beginning."""
-    if not len(records):
-        return 0
-    numbers = records["seq"] // packets
-    return int(np.searchsorted(numbers, numbers[-1], side="left"))
-
-
-def _reduce(records: Records, packets: int, period_ns: int, base_ns: int, drift: float) -> dict[str, Times]:
-    numbers = (records["seq"] // packets).astype(np.int64)
+def _reduce(records: Columns, packets: int, period_ns: int, base_ns: int, drift: float) -> dict[str, Times]:
+    """Of whole bins."""
+    seq = records.seq
+    numbers = seq // packets
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    sizes = np.diff(np.append(starts, len(records)))
+    sizes = np.diff(np.append(starts, len(seq)))
     found = ways(records)
-    rows = np.repeat(np.arange(len(starts)), sizes)
-    columns = np.arange(len(records)) - starts[rows]
-    since = (records["seq"].astype(np.int64) - numbers * packets - packets // 2) * period_ns + lag(records)
-    moved = np.round(drift * since).astype(np.int64) + base_ns
-    forward = _table(found.forward_ns, moved, rows, columns, sizes)
-    back = _table(found.back_ns, -moved, rows, columns, sizes)
+    moved: Times | int = base_ns
+    if drift:
+        since = (seq - numbers * packets - packets // 2) * period_ns + lag(records)
+        moved = np.round(drift * since).astype(np.int64) + base_ns
+    forward_min, forward = _least_and_quartile(found.forward_ns, moved, starts, sizes)
+    back_min, back = _least_and_quartile(found.back_ns, -moved, starts, sizes)
     flags = records["flags"]
 
-    def counted(chosen: Flags) -> Times:
-        return np.add.reduceat(chosen.astype(np.int64), starts)
+    def counted(mask: int, wanted: int) -> Times:
+        """Of each bin, the records whose flags in `mask` are `wanted`."""
+        if records.alike is not None:
+            return sizes * (records.alike & mask == wanted)
+        return np.add.reduceat((flags & mask == wanted).astype(np.int64), starts)
 
-    sent = flags & rec.SENT != 0
     return {
         "first_seq": numbers[starts] * packets,
         "time_ns": found.sent_ns[starts + sizes // 2],
-        "forward_min_ns": forward[:, 0].copy(),  # not a view that keeps the table in memory
-        "back_min_ns": back[:, 0].copy(),
-        "forward_ns": _quartile(forward),
-        "back_ns": _quartile(back),
-        "sent": counted(sent),
-        "lost": counted(sent & (flags & rec.ARRIVED == 0)),
-        "duplicated": counted(flags & rec.DUPLICATED != 0),
-        "reordered": counted(flags & rec.REORDERED != 0),
+        "forward_min_ns": forward_min,
+        "back_min_ns": back_min,
+        "forward_ns": forward,
+        "back_ns": back,
+        "sent": counted(rec.SENT, rec.SENT),
+        "lost": counted(rec.SENT | rec.ARRIVED, rec.SENT),
+        "duplicated": counted(rec.DUPLICATED, rec.DUPLICATED),
+        "reordered": counted(rec.REORDERED, rec.REORDERED),
     }
 
 
-def _table(values: Times, moved: Times, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp],
-           sizes: npt.NDArray[np.intp]) -> Times:  # fmt: skip
-    """One row for each bin, sorted, filled up with `ABSENT`."""
-    table = np.full((len(sizes), int(sizes.max())), ABSENT, np.int64)
-    table[rows, columns] = np.where(values == ABSENT, ABSENT, values - moved)
+def _least_and_quartile(values: Times, moved: Times | int, starts: Places, sizes: Places) -> tuple[Times, Times]:
+    """Of each bin the least of what is there, and its lower quartile; `ABSENT` where nothing is."""
+    size, absent = int(sizes.max()), len(values) > 0 and int(values.max()) == ABSENT
+    put_right = values - moved
+    if absent:
+        put_right[np.flatnonzero(values == ABSENT)] = ABSENT
+    elif size == int(sizes.min()):
+        table = put_right.reshape(-1, size)
+        place = math.floor(_QUARTILE * (size - 1))
+        table.partition(place, axis=1)
+        return table[:, : place + 1].min(axis=1), table[:, place].copy()  # not a view that keeps the table in memory
+    rows = np.repeat(np.arange(len(starts)), sizes)
+    table = np.full((len(sizes), size), ABSENT, np.int64)
+    table[rows, np.arange(len(values)) - starts[rows]] = put_right
     table.sort(axis=1)
-    return table
-
-
-def _quartile(table: Times) -> Times:
-    """The lower quartile of what is there in each row."""
     there = (table != ABSENT).sum(axis=1)
-    place = np.floor(_QUARTILE * np.maximum(there - 1, 0)).astype(np.intp)
-    found: Times = table[np.arange(len(table)), place]
-    return found
+    place_of = np.floor(_QUARTILE * np.maximum(there - 1, 0)).astype(np.intp)
+    return table[:, 0].copy(), table[np.arange(len(table)), place_of]
 
 
 def stretches(chosen: Flags, gap: int) -> list[tuple[int, int]]:

@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import ABSENT, Bins, Flags, Times
+from latlab.stats.bins import Bins, Flags
 from latlab.stats.moves import (
     BESIDE,
     STEP_BINS,
@@ -38,6 +38,7 @@ from latlab.stats.moves import (
 )
 from latlab.stats.slopes import usual_slope
 from latlab.stats.tube import Floats, shortest_path
+from latlab.stats.ways import ABSENT, Times
 
 SLEW = 500e-6
 """No clock runs further off its usual rate without being seen to, in seconds for each second: it is the most that
@@ -99,17 +100,32 @@ class ClockPath:
         Across a step it is that of the packet's own bin. `lag_ns`: how much later than scheduled they set out.
         """
         bins = self.bins
+        if self._still or not len(seq):
+            zero = np.zeros(len(seq), np.int64)
+            return zero, zero
         own = bins.index(seq)
-        middle = bins.first_seq - bins.first_seq[0] + bins.packets / 2
+        middle, relative = self._line
         place = (seq - bins.first_seq[0]).astype(np.float64)
-        relative = (self.offset_ns - self.offset_ns[0]).astype(np.float64)
-        found = np.interp(place, middle, relative)
+        first, last = max(0, int(own.min()) - 1), int(own.max()) + 2  # of the many bins, those that these lie between
+        found = np.interp(place, middle[first:last], relative[first:last])
         # Beyond the first and the last bin's middle, and in the bins of a step, by the usual rate.
-        usual = self.rate_ppb / 1e9 * bins.period_ns
-        alone = (place < middle[0]) | (place > middle[-1]) | self._stepping[own]
-        found[alone] = relative[own[alone]] + usual * (place[alone] - middle[own[alone]])
+        if first == 0 or last > len(bins) or self._stepping[first:last].any():
+            usual = self.rate_ppb / 1e9 * bins.period_ns
+            alone = (place < middle[0]) | (place > middle[-1]) | self._stepping[own]
+            found[alone] = relative[own[alone]] + usual * (place[alone] - middle[own[alone]])
         found += self.rate_ppb / 1e9 * lag_ns
-        return found.round().astype(np.int64) + self.offset_ns[0], self.error_ns[own]
+        return found.round(out=found).astype(np.int64) + self.offset_ns[0], self.error_ns[own]
+
+    @cached_property
+    def _line(self) -> tuple[Floats, Floats]:
+        """Where the bins' middles are, and the offset there, both from the first bin's."""
+        middle = self.bins.first_seq - self.bins.first_seq[0] + self.bins.packets / 2
+        return middle, (self.offset_ns - self.offset_ns[0]).astype(np.float64)
+
+    @cached_property
+    def _still(self) -> bool:
+        """One clock."""
+        return not (self.offset_ns.any() or self.error_ns.any() or self.rate_ppb or self.steps)
 
 
 def same_clock(bins: Bins) -> ClockPath:

@@ -15,9 +15,11 @@ from typing import Protocol
 import numpy as np
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Flags, Times, lag
+from latlab.stats.bins import Flags
 from latlab.stats.clock_path import ClockPath
+from latlab.stats.columns import Columns
 from latlab.stats.records import Records
+from latlab.stats.ways import Times, first_of, lag
 
 UNKNOWN, SHARED, EXCHANGE = "none", "shared", "exchange"
 FAR_ERROR = 3
@@ -27,7 +29,7 @@ FAR_ERROR = 3
 class Comparison(Protocol):
     """What `Clocks` asks of a way to compare clocks."""
 
-    def of(self, records: Records) -> tuple[Times, Times]:
+    def of(self, records: Records | Columns) -> tuple[Times, Times]:
         """Of each record: the reflector's clock - the sender's, and the bound of that, in ns."""
 
 
@@ -35,7 +37,7 @@ class Comparison(Protocol):
 class FromExchanges:
     path: ClockPath
 
-    def of(self, records: Records) -> tuple[Times, Times]:
+    def of(self, records: Records | Columns) -> tuple[Times, Times]:
         return self.path.at(records["seq"].astype(np.int64), lag(records))
 
 
@@ -50,7 +52,7 @@ class FromReadings:
     offset_ns: Times
     error_ns: Times
 
-    def of(self, records: Records) -> tuple[Times, Times]:
+    def of(self, records: Records | Columns) -> tuple[Times, Times]:
         when = np.where(records["w"] != 0, records["w"], records["S"])
         base, start = int(self.offset_ns[0]), int(self.time_ns[0])
         relative = (self.offset_ns - base).astype(np.float64)
@@ -79,25 +81,32 @@ class Clocks:
     def compared(self) -> bool:
         return self.method != UNKNOWN
 
-    def of(self, records: Records) -> tuple[Times, Times]:
+    def of(self, records: Records | Columns) -> tuple[Times, Times]:
         """Offset and bound of each record. Zeros where both ends have one clock, and where nothing is known."""
         if self.comparison is None or not len(records):
             zeros = np.zeros(len(records), np.int64)
             return zeros, zeros
         return self.comparison.of(records)
 
-    def suspect(self, records: Records, error_ns: Times) -> Flags:
+    def suspect(self, records: Records | Columns, error_ns: Times) -> Flags:
         """Which of these packets were measured while a clock was not to be trusted."""
-        when = np.where(records["w"] != 0, records["w"], records["S"])
         found: Flags = error_ns > FAR_ERROR * max(self.usual_error_ns, 1)
         if self.method in (UNKNOWN, SHARED, EXCHANGE):
             # What widens the bound of the exchanges is load: its packets must not go, or the network looks better.
             found = np.zeros(len(records), bool)
-        for start, end in self.intervals:
-            found |= (when >= start) & (when <= end)
+        if not len(records):
+            return found
+        columns = Columns.of(records)
+        if self.intervals:
+            when = first_of(columns, "w", "S")
+            for start, end in self.intervals:
+                found |= (when >= start) & (when <= end)
+        least, most = columns.edges("seq")
         for first, last in self.numbers:
-            found |= (records["seq"] >= first) & (records["seq"] <= last)
-        found &= records["flags"] & rec.OWN != 0
+            if first <= most and last >= least:
+                found |= (columns.seq >= first) & (columns.seq <= last)
+        if found.any():
+            found &= columns["flags"] & rec.OWN != 0
         return found
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from latlab.stats.anomalies import JOIN_BINS, Anomaly, Kind, edges
-from latlab.stats.bins import Bins, Flags, Times, stretches
+from latlab.stats.bins import Bins, Flags, stretches
+from latlab.stats.ways import Times
 
 CHANCE = 0.01
 """That a run in which packets are lost all the same all the time has an anomaly; shared by all its bins."""

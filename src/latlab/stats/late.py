@@ -9,17 +9,20 @@ than `_limits` lets expect; packets that were late one after another are one epi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly, Blame, Kind, Place, us
-from latlab.stats.bins import ABSENT, Times, lag, ways
+from latlab.stats.bins import Flags
 from latlab.stats.clock_path import ClockPath
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import Records
 from latlab.stats.tube import Floats
+from latlab.stats.ways import ABSENT, Times, Ways, first_of, lag, ways
 
 PARTS: tuple[tuple[str, Place], ...] = (
     ("the sender woke late", "sender"),
@@ -51,22 +54,25 @@ class Sampler:
     """Every so many records of a stream, `SAMPLE` to twice as many of them, whatever its length."""
 
     def __init__(self) -> None:
-        self._every, self._seen, self._kept = 1, 0, np.empty(0, rec.RECORD)
+        self._every, self._seen, self._kept = 1, 0, 0
+        self._pieces: list[Records] = []
 
-    def watch(self, chunks: Iterable[Records]) -> Iterable[Records]:
+    def watch(self, chunks: Iterable[Records | Columns]) -> Iterable[Columns]:
         """Passes the chunks on."""
-        for chunk in chunks:
-            own = chunk[chunk["flags"] & rec.SENT != 0]
-            self._kept = np.concatenate([self._kept, own[(-self._seen) % self._every :: self._every]])
+        for chunk in columns_of(chunks):
+            own = chunk.having(rec.SENT)
+            self._pieces.append(own[(-self._seen) % self._every :: self._every].records())
+            self._kept += len(self._pieces[-1])
             self._seen += len(own)
-            while len(self._kept) > 2 * SAMPLE:
-                self._kept = self._kept[::2]
+            while self._kept > 2 * SAMPLE:
+                self._pieces = [self.records[::2].copy()]
+                self._kept = len(self._pieces[0])
                 self._every *= 2
             yield chunk
 
     @property
     def records(self) -> Records:
-        return self._kept
+        return np.concatenate(self._pieces) if self._pieces else np.empty(0, rec.RECORD)
 
 
 def parts_of(records: Records, path: ClockPath | None) -> Floats:
@@ -81,10 +87,9 @@ def parts_of(records: Records, path: ClockPath | None) -> Floats:
         seq = records["seq"].astype(np.int64)
         (offset, error), unknown = path.at(seq, lag(records)), path.stepping(seq)
         doubt = np.maximum(error - path.usual_error_ns, 0)
-    left = np.where(records["t"] != 0, records["t"], records["w"])
-    heard = np.where(records["r"] != 0, records["r"], records["a"])
-    answered = np.where(records["t2"] != 0, records["t2"], records["w2"])
-    home = np.where(records["r2"] != 0, records["r2"], records["a2"])
+    columns = Columns.of(records)
+    left, heard = first_of(columns, "t", "w"), first_of(columns, "r", "a")
+    answered, home = first_of(columns, "t2", "w2"), first_of(columns, "r2", "a2")
     return np.stack(
         [
             _between(records["S"], records["w"]),
@@ -134,14 +139,52 @@ class LateFinder:
         self._open: _Episode | None = None
         self.not_kept = 0
 
-    def add(self, records: Records) -> None:
-        own = records[records["flags"] & rec.SENT != 0]
+    def add(self, records: Records | Columns) -> None:
+        own = Columns.of(records).having(rec.SENT)
+        offset = 0 if self._path is None else self._path.at(own.seq, lag(own))[0]
+        self.join(self.find(own, ways(own), offset))
+
+    def find(self, own: Columns, found: Ways, offset_ns: Times | int) -> list[tuple[int, int, Floats]]:
+        """Of packets that were sent, with their ways and how far the path has the clocks apart, those that were late:
+        their numbers, when each was due, and by how much each part was late. Changes nothing."""
+        places = np.flatnonzero(self._maybe(own, found, offset_ns))
+        if not len(places):
+            return []
+        some = own[places].records()
+        beyond = parts_of(some, self._path) - self._usual[:, None]
+        late = np.flatnonzero((beyond > self._limit[:, None]).any(axis=0)).tolist()
+        return [(int(some["seq"][one]), int(some["S"][one] or some["w"][one]), beyond[:, one]) for one in late]
+
+    def join(self, late: list[tuple[int, int, Floats]]) -> None:
+        """What `find` found in the next records."""
+        for seq, time_ns, beyond in late:
+            self._late(seq, time_ns, beyond)
+
+    def _maybe(self, own: Columns, found: Ways, offset_ns: Times | int) -> Flags:
+        """All that may be late, and a few more: integers, without a thought for stamps that are missing."""
+        maybe = np.zeros(len(own), bool)
         if not len(own):
-            return
-        beyond = parts_of(own, self._path) - self._usual[:, None]
-        late = np.flatnonzero((beyond > self._limit[:, None]).any(axis=0))
-        for place in late.tolist():
-            self._late(int(own["seq"][place]), int(own["S"][place] or own["w"][place]), beyond[:, place])
+            return maybe
+        for part, took in self._took(own, found, offset_ns):
+            limit = math.floor(self._usual[part] + self._limit[part]) - 1
+            if int(took.max()) >= limit:
+                maybe |= took >= limit
+        return maybe
+
+    def _took(self, own: Columns, found: Ways, offset_ns: Times | int) -> Iterator[tuple[int, Times]]:
+        """How long each part took, of those that can be late at all; at the most, and anything without its stamps."""
+        known = np.isfinite(self._limit)
+        for part, start, end in ((0, "S", "w"), (1, "w", "t"), (3, "r", "a"), (6, "r2", "a2")):
+            if known[part] and not own.none(start) and not own.none(end):
+                yield part, own[end] - own[start]
+        if known[4]:
+            yield 4, first_of(own, "t2", "w2") - own["a"]
+        for part, way, sign in ((WAYS[0], found.forward_ns, -1), (WAYS[1], found.back_ns, 1)):
+            if known[part]:
+                took: Times = way + sign * offset_ns
+                if int(way.max()) == ABSENT:
+                    took[np.flatnonzero(way == ABSENT)] = 0
+                yield part, took
 
     def _late(self, seq: int, time_ns: int, beyond: Floats) -> None:
         lateness = np.where(beyond > self._limit, beyond, 0)

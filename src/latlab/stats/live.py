@@ -17,7 +17,8 @@ from latlab.stats.quantiles import Distribution
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.seconds import NONE_NS, Seconds
 from latlab.stats.stamps import METRICS, Direction, Timescales
-from latlab.stats.summary import Counts, MetricResult, count_outcomes, metric_values, summary_of
+from latlab.stats.summary import Counts, MetricResult, count_outcomes, summary_of
+from latlab.stats.values import metric_values
 
 ROUND_TRIP = ("round_trip",)
 SHOWN = (*ROUND_TRIP, "application_to_application")
@@ -74,7 +75,7 @@ class LiveNumbers:
 
     def summaries(self) -> dict[str, MetricResult]:
         """By their keys in run.json; `NotMeasured` while no packet has given a value."""
-        return {key: summary_of(distribution) for key, (_, distribution) in self._metrics.items()}
+        return {key: summary_of(distribution, with_intervals=False) for key, (_, distribution) in self._metrics.items()}
 
     def _compare(self, answered: Records) -> None:
         """By the application's four stamps, which every answered packet has."""

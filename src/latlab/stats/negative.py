@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from latlab.stats.anomalies import Anomaly, us
-from latlab.stats.bins import ABSENT, Times, ways
+from latlab.stats.columns import Columns
 from latlab.stats.records import Records
+from latlab.stats.ways import ABSENT, Times, Ways, ways
 
 JOIN_NS = 1_000_000_000
 """What is nearer together than this is one anomaly."""
@@ -20,13 +21,12 @@ class NegativeFinder:
         self._found: list[tuple[int, int, int, int]] = []
         """When it began and ended, how many packets, and by how much the worst was beyond its bound."""
 
-    def add(self, records: Records, offset_ns: Times, error_ns: Times) -> None:
-        found = ways(records)
-        forward = np.where(found.forward_ns == ABSENT, 0, found.forward_ns - offset_ns)
-        back = np.where(found.back_ns == ABSENT, 0, found.back_ns + offset_ns)
-        beyond = -np.minimum(forward, back) - error_ns
-        for place in np.flatnonzero(beyond > 0).tolist():
-            when, size = int(found.sent_ns[place]), int(beyond[place])
+    def add(self, records: Records | Columns, offset_ns: Times, error_ns: Times) -> None:
+        self.join(negative(ways(records), offset_ns, error_ns))
+
+    def join(self, found: list[tuple[int, int]]) -> None:
+        """What `negative` found in the next records."""
+        for when, size in found:
             if self._found and when - self._found[-1][1] <= JOIN_NS:
                 start, _, packets, worst = self._found[-1]
                 self._found[-1] = (start, when, packets + 1, max(worst, size))
@@ -38,6 +38,18 @@ class NegativeFinder:
             Anomaly("clock", "negative", "clock", start, end, packets, worst, None, (_told(packets, worst),))
             for start, end, packets, worst in self._found
         ]
+
+
+def negative(found: Ways, offset_ns: Times, error_ns: Times) -> list[tuple[int, int]]:
+    """When each packet set out that arrived before, and by how much it is beyond its bound."""
+    forward, back = found.forward_ns - offset_ns, found.back_ns + offset_ns
+    if not len(forward) or min(int(forward.min()), int(back.min())) >= 0:
+        return []
+    forward[np.flatnonzero(found.forward_ns == ABSENT)] = 0
+    back[np.flatnonzero(found.back_ns == ABSENT)] = 0
+    beyond = -np.minimum(forward, back) - error_ns
+    places = np.flatnonzero(beyond > 0)
+    return list(zip(found.sent_ns[places].tolist(), beyond[places].tolist(), strict=True))
 
 
 def _told(packets: int, worst_ns: int) -> str:

@@ -95,11 +95,11 @@ def parse_header(data: bytes) -> StreamHeader:
         _HEADER.unpack_from(data)
     )
     if magic != MAGIC:
-        raise ValueError("this is not a stream of latlab-probe: it does not begin with LATLAB1")
+        raise ValueError("this is not a stream of latlab-probe: it does not begin, at byte 0, with LATLAB1")
     if version > STREAM_VERSION:
         raise ValueError(f"the stream has version {version}; this latlab reads up to {STREAM_VERSION}")
     if not HEADER_BYTES <= header_bytes <= 65_536 or not RECORD_BYTES <= record_bytes <= 65_536:
-        raise ValueError(f"the header is damaged: header of {header_bytes} bytes, records of {record_bytes}")
+        raise ValueError(f"the header is damaged at byte 8: header of {header_bytes} bytes, records of {record_bytes}")
     return StreamHeader(
         clock="monotonic" if clock == _CLOCK_MONOTONIC else "tai",
         tai_offset_ns=tai_offset,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latlab.stats.bins import Times
+from latlab.stats.ways import Times
 
 KEPT_S = 600
 NONE_NS = np.iinfo(np.int64).min

@@ -15,6 +15,7 @@ from typing import Literal
 Leg = Literal["forward", "return"]
 Clock = Literal["sender", "sender-nic", "reflector", "reflector-nic"]
 Direction = Literal["up", "down"]
+CLOCKS: tuple[Clock, ...] = ("sender", "sender-nic", "reflector", "reflector-nic")
 
 Timescales = Mapping[Clock, str]
 """Clock -> name of the time that it shows. Two clocks with the same name were compared; one that is absent was not."""

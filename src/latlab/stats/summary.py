@@ -9,19 +9,21 @@ such number yet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from latlab.stats import records as rec
-from latlab.stats.bins import Times
 from latlab.stats.clocks import ONE_CLOCK, Clocks
-from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, Distribution, rank
+from latlab.stats.columns import Columns, columns_of, without
+from latlab.stats.quantiles import EXACT_LIMIT, HISTOGRAM_RELATIVE_ERROR, MIN_BEYOND, Curve, Distribution, rank
 from latlab.stats.records import Records
-from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Timescales
+from latlab.stats.stamps import METRICS, STAMP, STAMPS, Direction, Metric, Stamp, Timescales
+from latlab.stats.values import OF_ARRIVAL, OF_SENDING, due_flags, metric_values
+from latlab.stats.ways import Times
 
 QUANTILES: dict[str, Fraction] = {
     "p50": Fraction(1, 2),
@@ -32,13 +34,12 @@ QUANTILES: dict[str, Fraction] = {
     "p99.999": Fraction(99_999, 100_000),
     "p99.9999": Fraction(999_999, 1_000_000),
 }
-MIN_BEYOND = 10
 BOUND_QUANTILE = Fraction(99, 100)
 CLOCKS_NOT_COMPARED = "clocks not compared"
 ONE_WAY = "measured one way only"
 
-_OF_SENDING = ("S", "w", "s", "t", "T")
-_OF_ARRIVAL = ("R", "r", "a")
+WHOLE_WAYS = ("round_trip", "application_to_application")
+"""Metrics whose complementary distribution is kept, too."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Summary:
     unit: str = "ns"
     bound_ns: int = 0
     """How far each of these may be off because two clocks had to be compared: the bound of 99 % of the packets."""
+    intervals_ns: dict[str, list[int] | None] = field(default_factory=dict)
+    """Lower and upper end of each quantile's 95 % interval, within this run (`stats.intervals`); {} in older runs."""
 
 
 @dataclass(frozen=True)
@@ -91,106 +94,168 @@ class Counts:
     received: int = 0
     missing: dict[str, int] = field(default_factory=dict)
 
+    def merge(self, other: Counts) -> None:
+        """Adds the other's; those in `missing` belong to each by itself."""
+        for name, number in vars(other).items():
+            if name != "missing":
+                setattr(self, name, getattr(self, name) + number)
+
 
 @dataclass(frozen=True)
 class RunStatistics:
-    """`metrics` by their keys in run.json (`round_trip`, `up`, `down`, `up_send_path`, ...)."""
+    """`metrics` by their keys in run.json (`round_trip`, `up`, `down`, `up_send_path`, ...); `curves` of those of the
+    whole ways: `round_trip`, `up`, `down`."""
 
     metrics: dict[str, MetricResult]
     counts: Counts
+    curves: dict[str, Curve] = field(default_factory=dict)
 
 
 def summarise(
-    chunks: Iterable[Records],
+    chunks: Iterable[Records | Columns],
     direction: Direction,
     timescales: Timescales,
     clocks: Clocks = ONE_CLOCK,
     *,
     exact_limit: int = EXACT_LIMIT,
 ) -> RunStatistics:
-    """Statistics of a whole stream of records, given as arrays of dtype `RECORD` in any sizes.
+    """Statistics of a whole stream of records, given in any sizes.
 
     `direction` is the flow's; `timescales` says which clocks were compared, `clocks` how far sender and reflector were
-    apart. Quantiles are exact up to `exact_limit`
-    values of a metric; beyond, their relative error is at most `quantile_relative_error`.
+    apart. Quantiles are exact up to `exact_limit` values of a metric; beyond, their relative error is at most
+    `quantile_relative_error`.
     """
-    counts = Counts()
-    taken = dict.fromkeys(STAMP, 0)
-    missing = dict.fromkeys(STAMP, 0)
-    distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
-    errors = Distribution(exact_limit)
-    packets = last_seq = 0
-    for chunk in chunks:
-        count_outcomes(chunk, counts)
-        own = chunk["seq"][chunk["flags"] & rec.OWN != 0]
-        packets += len(own)
-        last_seq = max(last_seq, int(own.max())) if len(own) else last_seq
-        first = chunk[chunk["flags"] & rec.SENT != 0]
+    total = Tally(timescales, clocks, exact_limit)
+    for chunk in columns_of(chunks):
+        total.add(chunk, *clocks.of(chunk))
+    return total.statistics(direction)
+
+
+class Tally:
+    """What is added up over the records of a run. Two of them make the one of both, if the second's come after."""
+
+    def __init__(self, timescales: Timescales, clocks: Clocks, exact_limit: int = EXACT_LIMIT) -> None:
+        self._arguments = (timescales, clocks, exact_limit)
+        self.counts = Counts()
+        self._compared = clocks.comparison is not None
+        self._taken = dict.fromkeys(STAMP, 0)
+        self._missing = dict.fromkeys(STAMP, 0)
+        self._distributions = {m: Distribution(exact_limit) for m in METRICS if m.clocks_compared(timescales)}
+        self._errors: Counter[int] = Counter()
+        self._packets = self._last_seq = 0
+
+    def empty(self) -> Tally:
+        """Another one for the same run. It goes over to histograms at once where this one has: they are smaller."""
+        timescales, clocks, exact_limit = self._arguments
+        found = Tally(timescales, clocks, exact_limit)
+        for metric, own in self._distributions.items():
+            if not own.exact:
+                found._distributions[metric] = Distribution(0)
+        return found
+
+    def copy(self) -> Tally:
+        found = self.empty()
+        found.merge(self)
+        return found
+
+    def add(self, chunk: Columns, offset_ns: Times, error_ns: Times) -> None:
+        """`offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's, to `error_ns`."""
+        count_outcomes(chunk, self.counts)
+        own = chunk.having(rec.OWN)
+        self._packets += len(own)
+        self._last_seq = max(self._last_seq, own.edges("seq")[1])
+        first = chunk.having(rec.SENT)
+        if first is not chunk:
+            extras = chunk.lacking(rec.SENT)
+            offset_ns, error_ns = without(offset_ns, extras), without(error_ns, extras)
         for stamp in STAMPS:
-            due = _due(first["flags"], stamp.letter)
-            if stamp.needs_tx_request:
-                due = due & (first["flags"] & rec.TX_STAMPS_REQUESTED != 0)
-            absent = first[stamp.field] == 0
-            missing[stamp.letter] += int((due & absent).sum())
-            taken[stamp.letter] += int((~absent).sum())
-        offset, error = clocks.of(first)
-        if clocks.comparison is not None:
-            errors.add(error)
-        for metric, distribution in distributions.items():
-            distribution.add(metric_values(first, metric, offset))
-    counts.records_dropped = max(0, last_seq + 1 - packets) if packets else 0
-    counts.missing = {letter: n for letter, n in missing.items() if n > 0 and taken[letter] > 0}
-    results = {m.key(direction): _result(m, distributions.get(m), taken, counts) for m in METRICS}
-    if clocks.comparison is not None and errors.moments.n:
-        (bound,) = errors.quantiles([BOUND_QUANTILE])
-        results |= {
-            m.key(direction): replace(result, bound_ns=bound)
+            self._count_stamp(first, stamp)
+        if self._compared:
+            self._errors.update(_counted(error_ns))
+        for metric, distribution in self._distributions.items():
+            distribution.add(metric_values(first, metric, offset_ns))
+
+    def _count_stamp(self, first: Columns, stamp: Stamp) -> None:
+        if first.none(stamp.field):
+            flags, absent = first["flags"], len(first)
+        else:
+            places = first.absent(stamp.field)
+            flags, absent = first["flags"][places], len(places)
+        self._taken[stamp.letter] += len(first) - absent
+        if absent:
+            due = np.ones(absent, bool)
+            for mask in due_flags(stamp):
+                due &= flags & mask != 0
+            self._missing[stamp.letter] += int(np.count_nonzero(due))
+
+    def merge(self, other: Tally) -> None:
+        self.counts.merge(other.counts)
+        for letter in STAMP:
+            self._taken[letter] += other._taken[letter]
+            self._missing[letter] += other._missing[letter]
+        for metric, distribution in self._distributions.items():
+            distribution.merge(other._distributions[metric])
+        self._errors.update(other._errors)
+        self._packets += other._packets
+        self._last_seq = max(self._last_seq, other._last_seq)
+
+    def statistics(self, direction: Direction) -> RunStatistics:
+        counts, taken = self.counts, self._taken
+        counts.records_dropped = max(0, self._last_seq + 1 - self._packets) if self._packets else 0
+        counts.missing = {letter: n for letter, n in self._missing.items() if n > 0 and taken[letter] > 0}
+        results = {m.key(direction): _result(m, self._distributions.get(m), taken, counts) for m in METRICS}
+        if self._compared and self._errors:
+            bound = _quantile(self._errors, BOUND_QUANTILE)
+            results |= {
+                m.key(direction): replace(result, bound_ns=bound)
+                for m in METRICS
+                if m.between_machines and isinstance(result := results[m.key(direction)], Summary)
+            }
+        curves = {
+            m.key(direction): self._distributions[m].curve()
             for m in METRICS
-            if m.between_machines and isinstance(result := results[m.key(direction)], Summary)
+            if m.name in WHOLE_WAYS and isinstance(results[m.key(direction)], Summary)
         }
-    return RunStatistics(results, counts)
+        return RunStatistics(results, counts, curves)
 
 
-def metric_values(records: Records, metric: Metric, offset_ns: Times | int = 0) -> Times:
-    """Values in ns of `metric`, in the records' order, of those records that are samples and carry both stamps.
-
-    `offset_ns`: of each record, by how much the reflector's clock is ahead of the sender's.
-    """
-    end, start = records[STAMP[metric.end].field], records[STAMP[metric.start].field]
-    sample = (records["flags"] & rec.SENT != 0) & (end != 0) & (start != 0)
-    sample &= _due(records["flags"], metric.end) & _due(records["flags"], metric.start)
-    values: Times = end - start
-    if metric.between_machines:
-        values = values - offset_ns if STAMP[metric.end].clock == "reflector" else values + offset_ns
-    found: Times = values[sample]
+def _counted(values: Times) -> dict[int, int]:
+    """How often each value occurs, of values that mostly are that of the packet before: a bin has one bound."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    found: dict[int, int] = {}
+    for value, times in zip(values[starts].tolist(), np.diff(np.append(starts, len(values))).tolist(), strict=True):
+        found[value] = found.get(value, 0) + times
     return found
 
 
-def _due(flags: npt.NDArray[np.uint32], letter: str) -> npt.NDArray[np.bool_]:
-    """Which packets with these flags can carry the stamp: any, if it is the sender's own of the request; that of the
-    request's arrival, those that are known to have arrived; all others come home with the reply."""
-    if letter in _OF_SENDING:
-        return np.ones(len(flags), bool)
-    due: npt.NDArray[np.bool_] = flags & (rec.ARRIVED if letter in _OF_ARRIVAL else rec.REPLIED) != 0
-    return due
+def _quantile(counts: Counter[int], q: Fraction) -> int:
+    """The nearest-rank quantile of values that were counted."""
+    left = rank(counts.total(), q)
+    for value, times in sorted(counts.items()):
+        left -= times
+        if left <= 0:
+            return value
+    raise ValueError("a quantile of no values")
 
 
-def count_outcomes(chunk: Records, counts: Counts) -> None:
+def count_outcomes(records: Records | Columns, counts: Counts) -> None:
     """Adds the outcomes of these packets to `counts`; not `records_dropped` and `missing`, which need a whole run."""
-    flags = chunk["flags"]
-
-    def having(mask: int) -> int:
-        return int(np.count_nonzero(flags & mask))
-
+    chunk = Columns.of(records)
+    flags = chunk["flags"] if chunk.alike is None else chunk["flags"][:1]
+    times = 1 if chunk.alike is None else len(chunk)
     sent = flags & rec.SENT != 0
 
-    def having_sent(mask: int) -> int:
-        return int(np.count_nonzero(sent & (flags & mask != 0)))
+    def having(mask: int) -> int:
+        return times * int(np.count_nonzero(flags & mask))
 
-    counts.sent += int(sent.sum())
+    def having_sent(mask: int) -> int:
+        return times * int(np.count_nonzero(sent & (flags & mask != 0)))
+
+    packets = having(rec.SENT)
+    counts.sent += packets
     counts.replied += having_sent(rec.REPLIED)
     counts.received += having_sent(rec.RECEIVED)
-    counts.lost += int(sent.sum()) - having_sent(rec.ARRIVED)
+    counts.lost += packets - having_sent(rec.ARRIVED)
     counts.late += having(rec.LATE)
     counts.duplicated += having(rec.DUPLICATED)
     counts.reordered += having(rec.REORDERED)
@@ -202,10 +267,10 @@ def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, 
     if counts.sent == 0:
         return NotMeasured("nothing was sent")
     for letter in (metric.start, metric.end):
-        if counts.replied == 0 and letter not in _OF_SENDING:
+        if counts.replied == 0 and letter not in OF_SENDING:
             if counts.received == 0:
                 return NotMeasured("no replies")
-            if letter not in _OF_ARRIVAL:
+            if letter not in OF_ARRIVAL:
                 return NotMeasured(ONE_WAY)
         if taken[letter] == 0:
             return NotMeasured(STAMP[letter].when_absent)
@@ -214,13 +279,16 @@ def _result(metric: Metric, distribution: Distribution | None, taken: dict[str, 
     return summary_of(distribution)
 
 
-def summary_of(distribution: Distribution) -> MetricResult:
-    """Summary of the values added to `distribution`; `NotMeasured` if there are none."""
+def summary_of(distribution: Distribution, *, with_intervals: bool = True) -> MetricResult:
+    """Summary of the values added to `distribution`; `NotMeasured` if there are none. Intervals take scipy, which takes
+    a fifth of a second to load."""
     moments = distribution.moments
     if moments.n == 0:
         return NotMeasured("no packet carries both stamps")
-    supported = [name for name, q in QUANTILES.items() if moments.n - rank(moments.n, q) >= MIN_BEYOND]
-    found = dict(zip(supported, distribution.quantiles([QUANTILES[name] for name in supported]), strict=True))
+    supported = {name: q for name, q in QUANTILES.items() if moments.n - rank(moments.n, q) >= MIN_BEYOND}
+    wanted = list(supported.values())
+    found = dict(zip(supported, distribution.quantiles(wanted), strict=True))
+    intervals = dict(zip(supported, distribution.intervals(wanted), strict=True)) if with_intervals else {}
     return Summary(
         n=moments.n,
         min_ns=moments.min,
@@ -229,4 +297,5 @@ def summary_of(distribution: Distribution) -> MetricResult:
         stddev_ns=None if moments.stddev is None else round(moments.stddev, 1),
         quantiles_ns={name: found.get(name) for name in QUANTILES},
         quantile_relative_error=0.0 if distribution.exact else HISTOGRAM_RELATIVE_ERROR,
+        intervals_ns={name: list(pair) if (pair := intervals.get(name)) else None for name in QUANTILES},
     )

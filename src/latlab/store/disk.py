@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,8 +54,16 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
+def refuse_what_is_no_file(path: Path) -> None:
+    """StoreError if `path` is there and is no ordinary file: root would put a file in the place of /dev/null."""
+    with os_errors(path, "reading"):
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is not a file, and cannot become one", hint="name a file, new or old")
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Give `path` the content `data` in one step. Raises StoreError; the old content is then still there."""
+    refuse_what_is_no_file(path)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with os_errors(path, "writing"):
@@ -68,3 +77,16 @@ def replace_file(path: Path, data: bytes) -> None:
             sync_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def damage(data: bytes, error: ValueError) -> str:
+    """Where `error`, of json.loads, found `data` damaged, in words: "byte 120 (line 4, column 7)"."""
+    if isinstance(error, UnicodeDecodeError):
+        offset = error.start
+    elif isinstance(error, json.JSONDecodeError):
+        offset = len(error.doc[: error.pos].encode())
+    else:
+        return "a number with too many digits"  # the only other ValueError of json.loads
+    before = data[:offset]
+    line, column = before.count(b"\n") + 1, offset - (before.rfind(b"\n") + 1) + 1
+    return f"byte {offset} of {len(data)} (line {line}, column {column})"

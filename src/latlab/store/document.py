@@ -8,6 +8,7 @@ would misread gets a new number. `python -m json.tool run.json` is all that is n
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -15,10 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from latlab.errors import StoreError
 from latlab.stats.stamps import Clock
-from latlab.stats.summary import Counts, MetricResult
+from latlab.stats.summary import Counts, MetricResult, Summary
+from latlab.store.disk import damage
 
 FORMAT = 1
 MOST_ANOMALIES = 100
+
+_NUMBERS = re.compile(rb"\[\n([-+0-9.eE,\s]*)\n\s*\]")
+"""A list of numbers as pydantic writes it: one a line. A text cannot hold a line's end, so none looks like it."""
 
 Status = Literal["running", "done", "failed", "interrupted"]
 VerdictValue = Literal["valid", "suspect", "invalid"]
@@ -36,7 +41,7 @@ class Verdict(_Part):
 
 
 class BenchFacts(_Part):
-    """What the run was measured on. Runs that differ in kind, name, accelerator or cable never share a table.
+    """What the run was measured on. Runs that differ in kind, name, accelerator, NIC or cable never share a table.
 
     `headline` is the line that the terminal shows for the bench; facts of a kind of bench follow as further fields.
     What an older run did not record is empty.
@@ -127,6 +132,15 @@ class AnomalyRecord(_Part):
     evidence: list[str] = []
 
 
+class CurveRecord(_Part):
+    """A complementary distribution: see `stats.quantiles.Curve`, whose fields these are."""
+
+    values_ns: list[int] = []
+    beyond: list[float] = []
+    low_ns: list[int] = []
+    high_ns: list[int] = []
+
+
 class ShapeRecord(_Part):
     """One shape that a metric had over the run: see `stats.shapes.Shape`, whose fields these are."""
 
@@ -151,8 +165,9 @@ class RunDocument(_Part):
     `point` is the canonical point, `point_id` its identity: runs with the same `point_id` repeat each other.
     `attachment` and `load` are the labels that tables show. `timescales` says which clocks were compared.
     `metrics` holds `round_trip`, `up`, `down` and the stages of each way; `metrics_trusted` the same without the
-    packets whose clocks are suspect, if there are any. `anomalies` holds the `MOST_ANOMALIES` largest of each kind,
-    `anomaly_counts` the number of all by verdict. `shapes`: what the graph of a metric would show.
+    packets whose clocks are suspect, if there are any. `curves` are those of `round_trip`, `up` and `down`.
+    `anomalies` holds the `MOST_ANOMALIES` largest of each kind, `anomaly_counts` the number of all by verdict.
+    `shapes`: what the graph of a metric would show.
     """
 
     format: int = FORMAT
@@ -175,6 +190,7 @@ class RunDocument(_Part):
     timescales: dict[Clock, str] = {}
     metrics: dict[str, MetricResult] = {}
     metrics_trusted: dict[str, MetricResult] = {}
+    curves: dict[str, CurveRecord] = {}
     counts: Counts = Field(default_factory=Counts)
     timing: Timing = Field(default_factory=Timing)
     anomalies: list[AnomalyRecord] = []
@@ -192,7 +208,11 @@ class RunDocument(_Part):
         return "up" if self.point.get("flow", {}).get("direction") == "up" else "down"
 
     def to_json(self) -> bytes:
-        return self.model_dump_json(indent=1).encode() + b"\n"
+        return _NUMBERS.sub(_on_one_line, self.model_dump_json(indent=1).encode()) + b"\n"
+
+
+def _on_one_line(numbers: re.Match[bytes]) -> bytes:
+    return b"[" + b" ".join(numbers[1].split()) + b"]"
 
 
 def parse_document(data: bytes, where: str) -> RunDocument:
@@ -200,7 +220,7 @@ def parse_document(data: bytes, where: str) -> RunDocument:
     try:
         values = json.loads(data)
     except ValueError as error:
-        what = "is empty" if not data.strip() else "is cut off or damaged"
+        what = "is empty" if not data.strip() else f"is cut off or damaged at {damage(data, error)}"
         raise StoreError(f"{where} {what}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise StoreError(f"{where} is not a latlab run: it has no format number")
@@ -210,11 +230,18 @@ def parse_document(data: bytes, where: str) -> RunDocument:
             hint="upgrade latlab to the version that wrote it, or a later one",
         )
     try:
-        return RunDocument.model_validate(values)
+        document = RunDocument.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{where} is damaged at {place}: {first['msg']}") from error
+    for name, result in document.metrics.items():
+        if isinstance(result, Summary) and result.unit != "ns":
+            raise StoreError(
+                f"{where} gives {name} in {result.unit!r}, and format {FORMAT} has nanoseconds only",
+                hint="upgrade latlab to the version that wrote it, or a later one",
+            )
+    return document
 
 
 def now() -> datetime:

@@ -163,6 +163,14 @@ def open_run(path: Path) -> RunDirectory:
 
     A run whose writer died while it was running is given the status `interrupted`; nothing on disk is changed.
     """
+    document = read_document(path)
+    if document.status == "running" and not is_locked(path):
+        document.status = "interrupted"
+    return RunDirectory(path, document)
+
+
+def read_document(path: Path) -> RunDocument:
+    """What run.json in the directory `path` says. Raises StoreError, which says what is left, if it cannot be read."""
     if not path.is_dir():
         raise StoreError(f"{path} is not a directory", hint="`latlab list` shows the runs")
     file = path / DOCUMENT_NAME
@@ -171,12 +179,9 @@ def open_run(path: Path) -> RunDirectory:
     with os_errors(file, "reading"):
         data = file.read_bytes()
     try:
-        document = parse_document(data, str(file))
+        return parse_document(data, str(file))
     except StoreError as error:
         raise StoreError(error.message, hint=error.hint or _salvage(path)) from error
-    if document.status == "running" and not is_locked(path):
-        document.status = "interrupted"
-    return RunDirectory(path, document)
 
 
 def iter_runs(root: Path) -> Iterator[RunDirectory | BrokenRun]:
@@ -191,12 +196,20 @@ def iter_runs(root: Path) -> Iterator[RunDirectory | BrokenRun]:
 def run_paths(root: Path) -> list[Path]:
     """The directories of runs under `root`, readable or not, oldest first."""
     with os_errors(root, "reading"):
-        return sorted(path for path in root.iterdir() if is_run(path)) if root.is_dir() else []
+        if not root.is_dir():
+            return []
+        with os.scandir(root) as found:  # knows what is a directory without asking for each
+            names = sorted(entry.name for entry in found if entry.is_dir() and _is_run(root, entry.name))
+    return [root / name for name in names]
 
 
 def is_run(path: Path) -> bool:
     """True for a directory that has the name, or the document, of a run."""
-    return path.is_dir() and (_ID.match(path.name) is not None or (path / DOCUMENT_NAME).exists())
+    return path.is_dir() and _is_run(path.parent, path.name)
+
+
+def _is_run(root: Path, name: str) -> bool:
+    return _ID.match(name) is not None or (root / name / DOCUMENT_NAME).exists()
 
 
 def is_locked(path: Path) -> bool:

@@ -8,12 +8,17 @@ nothing can be lost there. Afterwards they become samples.parquet (`store.parque
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from latlab.errors import StoreError
+from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in
+from latlab.stats.side_by_side import ahead
+from latlab.stats.ways import Times
 from latlab.store.disk import os_errors, write_all
 
 RAW_NAME = "samples.raw"
@@ -76,6 +81,15 @@ class Samples(Protocol):
         """All records in their order, in arrays of at most `CHUNK_RECORDS` rows."""
         ...
 
+    def columns(self) -> Iterator[Columns]:
+        """The same, column by column."""
+        ...
+
+    def with_clocks(self, fields: Sequence[str]) -> Iterator[tuple[Columns, Times, Times]]:
+        """These columns alone, and of each record what the store knows of the clocks: `offset_ns` and `error_ns`, 0
+        where that is nothing."""
+        ...
+
 
 class RawReader:
     """Reads samples.raw up to its last whole record. Raises StoreError for a file that has no readable header."""
@@ -89,7 +103,9 @@ class RawReader:
         try:
             self.header = parse_header(start)
         except ValueError as error:
-            raise StoreError(f"{path}: {error}") from error
+            newer = "reads up to" in str(error)
+            hint = "upgrade latlab to the version that wrote it, or a later one" if newer else ""
+            raise StoreError(f"{path}: {error}", hint=hint) from error
         self.records, self.cut_bytes = divmod(max(0, size - self.header.header_bytes), self.header.record_bytes)
 
     def chunks(self) -> Iterator[Records]:
@@ -104,6 +120,14 @@ class RawReader:
                     raise StoreError(f"{self.path} became shorter while it was read")
                 left -= count
                 yield records_in(data, record_bytes)
+
+    def columns(self) -> Iterator[Columns]:
+        return columns_of(ahead(self.chunks()))
+
+    def with_clocks(self, fields: Sequence[str]) -> Iterator[tuple[Columns, Times, Times]]:  # noqa: ARG002 - all are read
+        for columns in self.columns():
+            nothing = np.zeros(len(columns), np.int64)
+            yield columns, nothing, nothing
 
 
 def open_samples(directory: Path) -> Samples | None:

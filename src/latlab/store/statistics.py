@@ -9,11 +9,12 @@ from dataclasses import asdict
 from latlab.stats.analysis import Analysis, analyse
 from latlab.stats.anomalies import Anomaly, totals
 from latlab.stats.clocks import FromReadings
-from latlab.stats.records import Records
-from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, RunDocument, ShapeRecord, Timing
+from latlab.stats.columns import Columns
+from latlab.stats.quantiles import Curve
+from latlab.store.document import MOST_ANOMALIES, AnomalyRecord, CurveRecord, RunDocument, ShapeRecord, Timing
 from latlab.store.samples import Samples
 
-Passing = Callable[[Iterable[Records]], Iterable[Records]]
+Passing = Callable[[Iterable[Columns]], Iterable[Columns]]
 
 
 def fill(
@@ -31,7 +32,7 @@ def fill(
     samples cannot be read.
     """
     found = analyse(
-        lambda: passing(samples.chunks()),
+        lambda: passing(samples.columns()),
         samples.header,
         document.direction,
         document.timescales,
@@ -42,12 +43,20 @@ def fill(
     )
     document.metrics, document.counts = found.statistics.metrics, found.statistics.counts
     document.metrics_trusted = found.trusted.metrics if found.trusted else {}
+    document.curves = {key: _curve(curve) for key, curve in found.statistics.curves.items()}
     facts = asdict(found.timing) | {"words": list(found.timing.words), "start_ns": samples.header.start_ns}
     document.timing = Timing(**facts)
     document.anomalies = [record(anomaly) for anomaly in largest(found.anomalies)]
     document.anomaly_counts = {str(verdict): number for verdict, number in totals(found.anomalies).items()}
     document.shapes = [ShapeRecord(**asdict(shape)) for shape in found.shapes]
     return found
+
+
+def _curve(curve: Curve) -> CurveRecord:
+    shares = [float(f"{share:.6g}") for share in curve.beyond]
+    return CurveRecord(
+        values_ns=curve.values_ns.tolist(), beyond=shares, low_ns=curve.low_ns.tolist(), high_ns=curve.high_ns.tolist()
+    )
 
 
 def record(anomaly: Anomaly) -> AnomalyRecord:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latlab.errors import StoreError
 from latlab.stats.clock_path import ClockPath
 from latlab.stats.clocks import FromReadings
 from latlab.store.disk import os_errors
@@ -42,10 +43,17 @@ class SyncLog:
         """Those that were appended; a last line that is not whole is none."""
         if not self._lines.exists():
             return
-        with os_errors(self._lines, "reading"), self._lines.open(encoding="utf-8") as file:
+        with os_errors(self._lines, "reading"), self._lines.open("rb") as file:
+            offset = 0
             for line in file:
-                if line.endswith("\n"):
-                    yield Reading(**json.loads(line))
+                if line.endswith(b"\n"):
+                    try:
+                        yield Reading(**json.loads(line))
+                    except (ValueError, TypeError) as error:
+                        raise StoreError(
+                            f"{self._lines} is damaged in the line that begins at byte {offset}"
+                        ) from error
+                offset += len(line)
 
     def comparison(self) -> FromReadings | None:
         """The readings of the reflector's clock against the sender's, if there are any with a bound."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import Times, packets_of_bin
+from latlab.stats.bins import packets_of_bin
 from latlab.stats.shapes.series import BLOCK, Series, midmean
 from latlab.stats.tube import Floats
+from latlab.stats.ways import Times
 
 RARE = 65_536
 SAMPLE = 65_536

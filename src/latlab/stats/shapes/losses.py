@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latlab.stats.bins import Times
+from latlab.stats.ways import Times
 
 GAP = 16
 CHANCE = 0.003

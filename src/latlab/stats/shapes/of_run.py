@@ -14,8 +14,9 @@ import numpy as np
 
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly
-from latlab.stats.bins import Flags, Times
+from latlab.stats.bins import Flags
 from latlab.stats.clocks import SHARED, Clocks
+from latlab.stats.columns import Columns
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.shapes import Shape
 from latlab.stats.shapes.blame import Judge, blamed
@@ -24,6 +25,7 @@ from latlab.stats.shapes.finding import find_shapes
 from latlab.stats.shapes.losses import LossCollector
 from latlab.stats.shapes.telling import losses_shape
 from latlab.stats.stamps import CLAIMED, METRICS, STAMP, Direction, Metric, Timescales
+from latlab.stats.ways import Times
 
 EVERY = 512
 """Of one packet in so many it is kept when it set out."""
@@ -57,7 +59,7 @@ class RunShapes:
         self._losses = LossCollector()
         self._known: list[tuple[Times, Times]] = []
 
-    def look(self, records: Records, offset_ns: Times, suspect: Flags) -> Looked:
+    def look(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> Looked:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead. `suspect`: whose clocks are not to
         be trusted. Changes nothing here."""
         flags = records["flags"]
@@ -80,7 +82,7 @@ class RunShapes:
         self._losses.add_numbers(looked.sent, looked.lost)
         self._known.append((looked.seq, looked.time_ns))
 
-    def add(self, records: Records, offset_ns: Times, suspect: Flags) -> None:
+    def add(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> None:
         self.join(self.look(records, offset_ns, suspect))
 
     def found(self, anomalies: list[Anomaly]) -> list[Shape]:
@@ -99,7 +101,7 @@ class RunShapes:
         return blamed(shapes, self._clocks, claimed=self._claimed)
 
 
-def _values(records: Records, metric: Metric, offset_ns: Times, trusted: Flags | None) -> tuple[Times, Times]:
+def _values(records: Records | Columns, metric: Metric, offset_ns: Times, trusted: Flags | None) -> tuple[Times, Times]:
     """Numbers and values of the samples of this metric, as `summary.metric_values` counts them."""
     end, start = STAMP[metric.end], STAMP[metric.start]
     flags, late, early = records["flags"], records[end.field], records[start.field]

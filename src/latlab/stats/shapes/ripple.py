@@ -15,9 +15,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import Flags, Times
+from latlab.stats.bins import Flags
 from latlab.stats.shapes.series import BLOCK
 from latlab.stats.tube import Floats
+from latlab.stats.ways import Times
 
 CHANCE = 1e-4
 FEWEST_CYCLES = 4

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import Times
 from latlab.stats.tube import Floats
+from latlab.stats.ways import Times
 
 BLOCK = 16_384
 """Packets in a row."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latlab.stats.bins import Flags, Times
+from latlab.stats.bins import Flags
 from latlab.stats.late import JOIN_NS, JOIN_PERIODS, LEAST_NS
 from latlab.stats.shapes import tails
 from latlab.stats.shapes.series import Series
 from latlab.stats.shapes.tails import Tails
 from latlab.stats.tube import Floats
+from latlab.stats.ways import Times
 
 ENOUGH = 1.2
 """Times the exceedances that a tail is fitted to, before those that follow each other are joined."""

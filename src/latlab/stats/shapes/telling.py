@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from latlab.stats.bins import Times
 from latlab.stats.shapes import LOSS, Shape
 from latlab.stats.shapes.beats import Beat
 from latlab.stats.shapes.levels import Drift
@@ -17,6 +16,7 @@ from latlab.stats.shapes.ripple import Ripple
 from latlab.stats.shapes.series import Series
 from latlab.stats.shapes.spikes import Events, Spikes
 from latlab.stats.shapes.words import confident, several, time
+from latlab.stats.ways import Times
 
 MOST_MEMBERS = 1_000
 
