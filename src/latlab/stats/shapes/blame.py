@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from latlab.stats.anomalies import Anomaly, Blame
-from latlab.stats.bins import Times
 from latlab.stats.clocks import SHARED, Clocks
 from latlab.stats.shapes import LOSS, Shape
 from latlab.stats.shapes.spikes import Events
 from latlab.stats.shapes.words import time
+from latlab.stats.ways import Times
 
 ALIKE = 0.5
 """Of the size of a one-way time's shape the round trip's, or the other way's, is at least."""
