@@ -16,7 +16,7 @@ import pytest
 import latlab
 from latlab.export.formats import FORMATS
 from latlab.store.select import SORT_KEYS
-from latlab.store.sql.columns import ANOMALIES, METRIC_ROWS, RUNS, SAMPLES, Column
+from latlab.store.sql.columns import ANOMALIES, METRIC_ROWS, RUNS, SAMPLES, SHAPES, Column
 from tests.store.runs_made import CLOCKS, add
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -30,6 +30,7 @@ def sql_tables() -> str:
         ("samples", "a row for each packet", SAMPLES),
         ("metrics", "a row for each metric of each run", METRIC_ROWS),
         ("anomalies", "those that run.json lists", ANOMALIES),
+        ("shapes", "what run.json says of shapes in time", SHAPES),
     ):
         text += f"**{name}**: {told}\n\n| column | type | unit | |\n|---|---|---|---|\n{_rows(columns)}\n"
     return text

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -189,12 +188,10 @@ def test_the_sync_log_is_a_table(root: Path) -> None:
 
 
 def test_reports_and_comparisons_are_there_as_well(root: Path, tmp_path: Path) -> None:
-    for part in ("latlab.report.writing", "latlab.comparison"):
-        try:
-            importlib.import_module(part)
-        except ModuleNotFoundError:
-            pytest.skip(f"{part} is not built yet")
     path = latlab.report_runs(latlab.open(root / OLD), tmp_path / "page.html")
     assert path.read_text().lstrip().lower().startswith("<!doctype html>")
-    compared = latlab.compare_runs(str(root / OLD), str(root / OLD))
-    assert compared["comparisons"]
+    again = add(root, "20261120T150000Z-again-c46e16")
+    compared = latlab.compare_runs(str(root / OLD), str(again), runs=root)
+    (row,) = [row for row in compared["comparisons"][0]["rows"] if row["gate"]]
+    assert row["word"] == "undecided"
+    assert latlab.compare_runs(OLD, "20261120T150000Z", runs=root) == compared

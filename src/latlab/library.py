@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
@@ -165,7 +164,7 @@ class Runs(Sequence[Run]):
         return self.sql("SELECT * FROM runs")
 
     def sql(self, query: str) -> Table:
-        """What `latlab sql` prints, of these runs: one SELECT over runs, metrics, anomalies, samples, timing."""
+        """What `latlab sql` prints, of these runs: one SELECT over the tables of docs/store.md."""
         return _ask(self._entries, query)
 
     def export(self, form: str, path: str | Path, *, way: Literal["forward", "return"] = "forward") -> list[str]:
@@ -230,13 +229,16 @@ def export_runs(
 
 def compare_runs(a: str, b: str, runs: str | Path = RUNS_FOLDER) -> Any:
     """What `latlab compare --json` prints: `a` and `b` are runs in its words (a name, a pattern, `label:NAME`)."""
-    compared = _part("latlab.comparison").compare(a, b, Path(runs))
-    return _part("latlab.report.compare").compare_json(compared)
+    from latlab.comparison import compare
+    from latlab.report.compare import compare_json
+
+    return compare_json(compare(a, b, Path(runs)))
 
 
 def report_runs(found: Sequence[Run | RunDirectory], path: str | Path | None = None) -> Path:
     """Write the page of these runs as `latlab report -o` does; without a path, into the user's cache. Where it is."""
     from latlab.browser import pages_folder
+    from latlab.report.writing import write_page
 
     if not found:
         raise UsageError("there are no runs to report on", hint="`latlab list` shows the runs")
@@ -246,20 +248,8 @@ def report_runs(found: Sequence[Run | RunDirectory], path: str | Path | None = N
         path = pages_folder() / f"{directories[0].id}{others}.html"
         with os_errors(path.parent, "creating"):
             path.parent.mkdir(parents=True, exist_ok=True)
-    _part("latlab.report.writing", f"; the run is in {directories[0].path}").write_page(
-        directories, Path(path), None, None
-    )
+    write_page(directories, Path(path), None, None)
     return Path(path)
-
-
-def _part(name: str, instead: str = "") -> Any:
-    """A part of latlab that not every version has."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise UsageError(f"this latlab has no {name}{instead}", hint="upgrade latlab to a later version") from error
 
 
 def plan_scenario(scenario: str, bench: str = "emulated", overrides: Sequence[str] = ()) -> Any:

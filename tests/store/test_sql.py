@@ -19,8 +19,9 @@ from latlab.store.index import entries
 from latlab.store.parquet import quoted
 from latlab.store.run_dir import open_run
 from latlab.store.sql import session as sessions
-from latlab.store.sql.columns import ANOMALIES, METRIC_ROWS, RUNS, SAMPLES
+from latlab.store.sql.columns import ANOMALIES, METRIC_ROWS, RUNS, SAMPLES, SHAPES
 from latlab.store.sql.session import asking
+from latlab.store.sql.tables import NAMES
 from latlab.store.timing_log import COLUMNS as TIMING
 from tests.store.runs_made import CLOCKS, add, change, interrupted
 
@@ -94,6 +95,14 @@ def test_the_tables_say_what_run_json_says(root: Path) -> None:
     assert ask(root, f"SELECT not_measured FROM metrics WHERE run = '{OLD}' AND metric = 'up_wire_to_wire'") == [
         ("no hardware stamps",)
     ]
+    shape = {
+        "kind": "periodic", "metric": "round_trip", "sentence": "a spike each 20 s", "value": 2e10, "unit": "ns",
+        "confidence": 0.99, "start_ns": 1, "end_ns": 2, "packets": 3, "members": [4],
+    }  # fmt: skip
+    change(root / OLD, {"shapes": [shape]})
+    assert ask(root, "SELECT run, kind, value, unit, packets, bound FROM shapes") == [
+        (OLD, "periodic", 2e10, "ns", 3, None)
+    ]
     assert ask(root, "SELECT DISTINCT run, host, port_state FROM timing WHERE port_state IS NOT NULL") == [
         (NEW, "reflector", "SLAVE")
     ]
@@ -101,15 +110,15 @@ def test_the_tables_say_what_run_json_says(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [("runs", RUNS), ("metrics", METRIC_ROWS), ("anomalies", ANOMALIES), ("samples", SAMPLES)],
+    [("runs", RUNS), ("metrics", METRIC_ROWS), ("anomalies", ANOMALIES), ("shapes", SHAPES), ("samples", SAMPLES)],
 )
 def test_the_columns_are_those_of_the_table(root: Path, table: str, columns: tuple[Any, ...]) -> None:
     assert [row[:2] for row in ask(root, f"DESCRIBE {table}")] == [(column.name, column.type) for column in columns]
 
 
 def test_all_tables_are_there_even_without_runs(tmp_path: Path) -> None:
-    assert [row[0] for row in ask(tmp_path, "SHOW TABLES")] == ["anomalies", "metrics", "runs", "samples", "timing"]
-    for table in ("runs", "metrics", "anomalies", "samples", "timing"):
+    assert [row[0] for row in ask(tmp_path, "SHOW TABLES")] == sorted(NAMES)
+    for table in NAMES:
         assert ask(tmp_path, f"SELECT count(*) FROM {table}") == [(0,)]
     assert [row[0] for row in ask(tmp_path, "DESCRIBE timing")] == ["run", *TIMING]
 

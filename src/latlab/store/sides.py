@@ -12,17 +12,16 @@ ONE,ANOTHER                  all of these
 from __future__ import annotations
 
 import fnmatch
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from latlab.errors import StoreError
 from latlab.store.baselines import PREFIX, baseline_runs
 from latlab.store.find import find_run
+from latlab.store.index import entries
 from latlab.store.run_dir import RunDirectory, is_run, open_run, run_paths
 
 LABEL = "label:"
-LABELS_NAME = "labels.json"
 
 
 def runs_of(root: Path, words: str) -> list[RunDirectory]:
@@ -40,7 +39,7 @@ def _one(root: Path, word: str) -> list[RunDirectory]:
         return baseline_runs(root, word.removeprefix(PREFIX))
     if word.startswith(LABEL):
         name = word.removeprefix(LABEL)
-        labelled = [path for path in run_paths(root) if name in labels_of(path)]
+        labelled = [entry.path for entry in entries(root) if name in entry.labels]
         return _opened(labelled, f"no run in {root} has the label {name!r}")
     if any(letter in word for letter in "*?["):
         matching = [path for path in run_paths(root) if fnmatch.fnmatchcase(path.name, word)]
@@ -60,14 +59,3 @@ def _opened(paths: list[Path], none: str) -> list[RunDirectory]:
     if not paths:
         raise StoreError(none, hint="`latlab list` shows the runs")
     return [open_run(path) for path in paths]
-
-
-def labels_of(path: Path) -> list[str]:
-    """The labels of the run in this directory."""
-    try:
-        values = json.loads((path / LABELS_NAME).read_bytes())
-    except (OSError, ValueError):
-        return []
-    if isinstance(values, dict):
-        values = values.get("labels", [])
-    return [str(value) for value in values] if isinstance(values, list) else []

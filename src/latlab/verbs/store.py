@@ -130,8 +130,8 @@ def label(names: tuple[str, ...], add: tuple[str, ...], remove: tuple[str, ...],
 def sql(query: str, wanted: Wanted, runs: Path, as_json: bool, as_csv: bool) -> None:
     """Ask QUERY, one SELECT in DuckDB's SQL, of all runs or those that the filters choose.
 
-    Tables: runs, metrics, anomalies, samples (a row for each packet), timing. DESCRIBE runs shows the columns of one.
-    Times are integers in ns, as their names say. Nothing can be written.
+    Tables: runs, metrics, anomalies, shapes, samples (a row for each packet), timing.
+    DESCRIBE runs shows the columns of one. Times are integers in ns, as their names say. Nothing can be written.
     """
     from latlab.report import rows
     from latlab.store.index import entries

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ from latlab.scenario.model import Load
 from latlab.scenario.points import expand
 from latlab.stats.stamps import ONE_KERNEL
 from latlab.stats.summary import Summary
-from latlab.store.document import BenchFacts, Verdict
+from latlab.store.document import BenchFacts, ShapeRecord, Verdict
 from latlab.store.run_dir import RunDirectory, open_run
 from tests.matrix_maker import make_run
 from tests.stats.exchanges_maker import Fault, World
@@ -108,13 +107,14 @@ def test_which_runs_are_not_compared_and_why(run: Make) -> None:
     assert refused["reasons"][f"{kinds[0]} {kinds[2]}"] == ["other load: none against 3 udp same"]
 
 
-def test_shapes_in_time_are_told_in_their_sentences(run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shapes_in_time_are_told_in_their_sentences(run: Make) -> None:
     one = run()
-    shape = SimpleNamespace(
-        sentence=f"a spike every 20.0 s {HOSTILE[:20]}", confidence=0.98765, verdict="network",
-        start_ns=one.document.timing.start_ns + 10**9, end_ns=one.document.timing.start_ns + 2 * 10**9,
+    start = one.document.timing.start_ns
+    shape = ShapeRecord(
+        kind="periodic", metric="round_trip", sentence=f"a spike every 20.0 s {HOSTILE[:20]}", value=2e10, unit="ns",
+        confidence=0.98765, verdict="network", start_ns=start + 10**9, end_ns=start + 2 * 10**9, packets=3,
     )  # fmt: skip
-    monkeypatch.setattr(type(one.document), "shapes", [shape], raising=False)
+    one.document.shapes = [shape]
     (shown,) = data_in(make_page([one]))["runs"]
     assert more_of(shown)["shapes"] == [["network", shape.sentence, 0.988, 1.0, 2.0]]
 

@@ -97,6 +97,12 @@ def test_a_threshold_of_the_users_own() -> None:
     assert "over 3.00 ms" in spikes.sentence
 
 
+def test_the_senders_clock_may_be_set_meanwhile() -> None:
+    found = analysed(Fault("sender-step", 20.5, 0, 7e9), *BEAT)
+    assert of(found, "round_trip", "spikes").verdict == of(found, "round_trip", "periodic").verdict == "network"
+    assert of(found, "round_trip", "spikes").details["spikes"] == 12
+
+
 def test_losses_are_the_networks() -> None:
     found = of(analysed(Fault("loss", 30, 0.1, 0.9)), "loss", "loss bursts")
     assert (found.verdict, found.unit) == ("network", "packets")

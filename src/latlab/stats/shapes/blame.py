@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from latlab.stats.clocks import SHARED, Clocks
 from latlab.stats.shapes import LOSS, Shape
 from latlab.stats.shapes.spikes import Events
 from latlab.stats.shapes.words import time
+from latlab.stats.ways import Times
 
 ALIKE = 0.5
 """Of the size of a one-way time's shape the round trip's, or the other way's, is at least."""
@@ -31,14 +32,35 @@ _LEVELS = ("drift", "ripple")
 _ORDER: tuple[Blame, ...] = ("network", "sender", "clock", "unknown")
 
 
-def blame_of(events: Events, anomalies: Sequence[Anomaly], start_ns: int, period_ns: int, slot_ns: int) -> list[Blame]:
+@dataclass(frozen=True)
+class Judge:
+    """`anomalies`: what is known of a run's. `seq`, `time_ns`: of some packets, in order, when the sender set out to
+    send them, on its own clock, which may have been set meanwhile: anomalies are told on it."""
+
+    anomalies: Sequence[Anomaly] = ()
+    seq: Times = field(default_factory=lambda: np.empty(0, np.int64))
+    time_ns: Times = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def when(self, seq: Times, start_ns: int, period_ns: int) -> Times:
+        """When these packets set out, by the nearest one before that is known."""
+        due = start_ns + seq * period_ns
+        if not len(self.seq):
+            return due
+        near = np.maximum(np.searchsorted(self.seq, seq, side="right") - 1, 0)
+        found: Times = self.time_ns[near] + (seq - self.seq[near]) * period_ns
+        return found
+
+
+def blame_of(events: Events, judge: Judge, start_ns: int, period_ns: int, slot_ns: int) -> list[Blame]:
     """The verdict of each event: that of the largest anomaly that overlaps it; a stall before what lasts longer."""
+    anomalies = judge.anomalies
     judged = sorted((a for a in anomalies if a.unit == "ns"), key=lambda a: a.start_ns)
     starts = np.array([anomaly.start_ns for anomaly in judged], np.int64)
     ends = np.maximum.accumulate(np.array([anomaly.end_ns for anomaly in judged], np.int64))
     found: list[Blame] = []
-    for first, last in zip(events.first.tolist(), events.last.tolist(), strict=True):
-        begin, end = start_ns + first * period_ns, start_ns + (last + 1) * period_ns
+    begins, ends_of = (judge.when(seq, start_ns, period_ns).tolist() for seq in (events.first, events.last))
+    for begin, last in zip(begins, ends_of, strict=True):
+        end = last + period_ns
         # Of a step it is known in which bins it was; a late packet's time is known to a period.
         low = int(np.searchsorted(ends, begin - slot_ns))
         high = int(np.searchsorted(starts, end + slot_ns))

@@ -4,16 +4,15 @@ other metrics are known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from latlab.stats.anomalies import Anomaly, Blame
+from latlab.stats.anomalies import Blame
 from latlab.stats.late import JOIN_NS, JOIN_PERIODS
 from latlab.stats.shapes import Shape, beats, spikes
 from latlab.stats.shapes.beats import Beat, Covered
-from latlab.stats.shapes.blame import blame_of, by_verdict, most
+from latlab.stats.shapes.blame import Judge, blame_of, by_verdict, most
 from latlab.stats.shapes.levels import Drift, find_drift, least_of
 from latlab.stats.shapes.modes import find_modes
 from latlab.stats.shapes.ripple import SHORTEST, Ripple, find_fast, find_ripple
@@ -30,6 +29,8 @@ GROUP = 1.3
 MOST_GROUPS = 8
 _MODEL = 16.0
 """For each number of a model of the level, in squares of a slot's noise."""
+NOBODY = Judge()
+"""Knows of no anomaly."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ class Level:
 
 
 def find_shapes(
-    series: Series, metric: str, start_ns: int, over_ns: float | None = None, anomalies: Sequence[Anomaly] = ()
+    series: Series, metric: str, start_ns: int, over_ns: float | None = None, judge: Judge = NOBODY
 ) -> list[Shape]:
     """All shapes of one metric, in the order in which a person wants them. `start_ns`: when packet 0 was due.
-    `anomalies` say whose fault each spike was."""
+    `judge` says whose fault each spike was."""
     if not series.total:
         return []
     teller = Teller(series, metric, start_ns)
@@ -55,7 +56,7 @@ def find_shapes(
     slot_ns = series.packets * series.period_ns
 
     def verdicts(events: Events) -> list[Blame]:
-        return blame_of(events, anomalies, start_ns, series.period_ns, slot_ns)
+        return blame_of(events, judge, start_ns, series.period_ns, slot_ns)
 
     if spiky is not None and len(spiky.events):
         for verdict, places in by_verdict(verdicts(spiky.events)):

@@ -17,7 +17,7 @@ from latlab.stats.clocks import SHARED, Clocks
 from latlab.stats.columns import Columns, without
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.shapes import Shape
-from latlab.stats.shapes.blame import blamed
+from latlab.stats.shapes.blame import Judge, blamed
 from latlab.stats.shapes.collector import Collector, Part
 from latlab.stats.shapes.finding import find_shapes
 from latlab.stats.shapes.losses import LossCollector
@@ -26,6 +26,9 @@ from latlab.stats.stamps import CLAIMED, METRICS, Direction, Metric, Timescales
 from latlab.stats.values import metric_values, no_samples
 from latlab.stats.ways import Times
 
+EVERY = 512
+"""Of one packet in so many it is kept when it set out."""
+_NONE = np.empty(0, np.int64)
 WHOLE_WAYS = ("round_trip", "application_to_application")
 
 
@@ -36,6 +39,9 @@ class Looked:
     parts: dict[str, Part | None]
     sent: int
     lost: Times
+    seq: Times
+    """Of some packets; when they set out, on the sender's clock, is `time_ns`."""
+    time_ns: Times
 
 
 class RunShapes:
@@ -50,6 +56,7 @@ class RunShapes:
         self._metrics = {m.key(direction): m for m in METRICS if m.name in WHOLE_WAYS and m.clocks_compared(timescales)}
         self._collectors = {key: Collector(self._period_ns, header.count, over_ns=over_ns) for key in self._metrics}
         self._losses = LossCollector()
+        self._known: list[tuple[Times, Times]] = []
 
     def look(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> Looked:
         """`offset_ns`: of each record, by how much the reflector's clock is ahead. `suspect`: whose clocks are not to
@@ -62,12 +69,16 @@ class RunShapes:
         for key, metric in self._metrics.items():
             seq, values = _values(columns, metric, offset_ns, trusted if metric.between_machines else None)
             parts[key] = self._collectors[key].look(seq, values)
-        return Looked(parts, len(columns) - len(columns.lacking(rec.SENT)), lost)
+        sent = columns.having(rec.SENT)
+        some = (sent if sent.whole("S") else sent[sent["S"] != 0])[::EVERY]
+        # Copies: not views that keep the chunk in memory.
+        return Looked(parts, len(sent), lost, some.seq.copy(), some["S"].astype(np.int64))
 
     def join(self, looked: Looked) -> None:
         for key, part in looked.parts.items():
             self._collectors[key].join(part)
         self._losses.add_numbers(looked.sent, looked.lost)
+        self._known.append((looked.seq, looked.time_ns))
 
     def add(self, records: Records | Columns, offset_ns: Times, suspect: Flags) -> None:
         self.join(self.look(records, offset_ns, suspect))
@@ -76,10 +87,12 @@ class RunShapes:
         """All shapes, the round trip's first. `anomalies`: what is known of the run's, which says whose fault a spike
         was."""
         start, period = self._start_ns, self._period_ns
+        seq, time_ns = (np.concatenate([known[place] for known in self._known] or [_NONE]) for place in (0, 1))
+        judge = Judge(anomalies, seq, time_ns)
         shapes: list[Shape] = []
         for key, collector in self._collectors.items():
             if collector.total:
-                shapes += find_shapes(collector.series(), key, start, self._over_ns, anomalies)
+                shapes += find_shapes(collector.series(), key, start, self._over_ns, judge)
         bursts = self._losses.bursts()
         if bursts is not None:
             shapes.append(losses_shape(bursts, start, period))

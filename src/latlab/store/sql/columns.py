@@ -120,6 +120,21 @@ ANOMALIES: tuple[Column, ...] = (
     Column("evidence", "VARCHAR[]", "", "what it is concluded from"),
 )
 
+SHAPES: tuple[Column, ...] = (
+    Column("run", "VARCHAR", "", "the run's id"),
+    Column("kind", "VARCHAR", "", "spikes, periodic, drift, ripple, two modes, loss bursts"),
+    Column("metric", "VARCHAR", "", "whose shape it is"),
+    Column("verdict", "VARCHAR", "", "network, clock, sender, unknown"),
+    Column("value", "DOUBLE", "see unit", ""),
+    Column("unit", "VARCHAR", "", "of value and bound"),
+    Column("bound", "DOUBLE", "see unit", "the true value is within it"),
+    Column("confidence", "DOUBLE", "", "0 to 1"),
+    Column("start_ns", "BIGINT", "ns TAI", "on the sender's clock"),
+    Column("end_ns", "BIGINT", "ns TAI", "on the sender's clock"),
+    Column("packets", "BIGINT", "packets", "that belong to it"),
+    Column("sentence", "VARCHAR", "", "all that in words"),
+)
+
 
 LOST_SQL = f"flags & {SENT} <> 0 AND flags & {ARRIVED} = 0"
 

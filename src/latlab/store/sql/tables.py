@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables that a query may name: `runs`, `metrics`, `anomalies`, `samples`, `timing`. Each is made if it is named.
+"""The tables that a query may name: `runs`, `metrics`, `anomalies`, `shapes`, `samples`, `timing`.
 
-`samples` and `timing` are views of the runs' own Parquet files. Samples that still are samples.raw are turned into a
-temporary Parquet file, up to their last whole record. What cannot be read is left out, and told.
+Each is made if it is named. `samples` and `timing` are views of the runs' own Parquet files. Samples that still are
+samples.raw are turned into a temporary Parquet file, up to their last whole record. What cannot be read is left out,
+and told.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from latlab.store.sql.columns import (
     METRIC_ROWS,
     QUANTILE_COLUMNS,
     RUNS,
+    SHAPES,
     Column,
     metrics_sql,
 )
@@ -36,7 +38,7 @@ from latlab.store.statistics import fill
 from latlab.store.timing_log import COLUMNS as TIMING_COLUMNS
 from latlab.store.timing_log import TIMING_NAME
 
-NAMES = ("runs", "metrics", "anomalies", "samples", "timing")
+NAMES = ("runs", "metrics", "anomalies", "shapes", "samples", "timing")
 _ABOUT_TABLES = ("show", "tables", "information_schema", "duckdb_", "pg_", "sqlite_")
 _STORED = {"seq": "UBIGINT", "flags": "UINTEGER", **{stamp.column: "BIGINT" for stamp in STAMPS},
            "offset_ns": "BIGINT", "error_ns": "BIGINT", "method": "VARCHAR"}  # fmt: skip
@@ -69,7 +71,10 @@ def make(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry], names:
     if "metrics" in wanted:
         _table(connection, "metrics", METRIC_ROWS, _metric_rows(entries), folder)
     if "anomalies" in wanted:
-        _table(connection, "anomalies", ANOMALIES, _anomaly_rows(entries), folder)
+        with_some = [entry for entry in entries if entry.anomaly_counts]
+        _table(connection, "anomalies", ANOMALIES, _listed(with_some, "anomalies", ANOMALIES), folder)
+    if "shapes" in wanted:
+        _table(connection, "shapes", SHAPES, _listed(entries, "shapes", SHAPES), folder)
     if "samples" in wanted:
         _samples(connection, entries, folder, made)
     if "timing" in wanted:
@@ -233,11 +238,12 @@ def _metric_rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
             yield {"run": run, "bench": bench, "metric": metric, **_numbers(found), **extra}
 
 
-def _anomaly_rows(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
-    names = [column.name for column in ANOMALIES[1:]]
-    for run, document in _documents(entry for entry in entries if entry.anomaly_counts):
-        for anomaly in document.get("anomalies", []):
-            yield {"run": run, **{name: anomaly.get(name) for name in names}}
+def _listed(entries: Iterable[Entry], part: str, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+    """The objects in a list of run.json."""
+    names = [column.name for column in columns[1:]]
+    for run, document in _documents(entries):
+        for found in document.get(part, []):
+            yield {"run": run, **{name: found.get(name) for name in names}}
 
 
 def _documents(entries: Iterable[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
