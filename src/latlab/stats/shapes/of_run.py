@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from latlab.stats import records as rec
 from latlab.stats.anomalies import Anomaly
 from latlab.stats.bins import Flags
@@ -72,7 +74,7 @@ class RunShapes:
         sent = columns.having(rec.SENT)
         some = (sent if sent.whole("S") else sent[sent["S"] != 0])[::EVERY]
         # Copies: not views that keep the chunk in memory.
-        return Looked(parts, len(sent), lost, some.seq.copy(), some["S"].astype(np.int64))
+        return Looked(parts, len(sent), lost, some.seq.copy(), some["S"].copy())
 
     def join(self, looked: Looked) -> None:
         for key, part in looked.parts.items():
