@@ -2,8 +2,7 @@
 """From a run's records to its numbers: the clocks are compared, what was odd gets a verdict, the rest is summarised.
 
 Two passes over the records, each chunk by chunk: one reduces them to bins, from which the clocks' path and lasting
-delays are found; the other puts every packet right by it, looks for late ones, and adds up the statistics. The chunks
-come one after the other, and what has to be done with each alone is done side by side.
+delays are found; the other puts every packet right by it, looks for late ones, and adds up the statistics.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from latlab.stats.negative import NegativeFinder, negative
 from latlab.stats.records import Records, StreamHeader
 from latlab.stats.shapes import Shape
 from latlab.stats.shapes.of_run import Looked, RunShapes
-from latlab.stats.side_by_side import ordered
 from latlab.stats.stamps import CLAIMED, Direction, Timescales
 from latlab.stats.summary import RunStatistics, Tally
 from latlab.stats.tube import Floats
@@ -96,8 +94,8 @@ def analyse(
     finder = LateFinder(sampler.records, path, compared=path is not None, period_ns=header.period_ns)
     looked = RunShapes(header, direction, scales, clocks, spikes_over_ns)
     seen = _Seen(clocks, path, finder, looked, Tally(scales, clocks))
-    for found in ordered(seen.look, _pieces(chunks())):
-        seen.join(found)
+    for piece in _pieces(chunks()):
+        seen.join(seen.look(piece))
     statistics = seen.tally.statistics(direction)
     trusted = seen.trusted.statistics(direction) if seen.trusted else None
     known += seen.negative.anomalies()

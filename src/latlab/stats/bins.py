@@ -24,7 +24,6 @@ import numpy.typing as npt
 from latlab.stats import records as rec
 from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import Records
-from latlab.stats.side_by_side import ordered
 from latlab.stats.slopes import usual_slope
 from latlab.stats.ways import ABSENT, Times, lag, ways
 
@@ -106,7 +105,7 @@ def make_bins(chunks: Iterable[Records | Columns], packets: int, period_ns: int)
     """Reduces a run's records, in the order of the probe's stream, in one pass and in memory for the bins alone."""
     extras: Counter[int] = Counter()
     cut = _Cut(packets, period_ns)
-    parts = list(ordered(cut.reduced, _pieces(chunks, cut, extras)))
+    parts = [cut.reduced(piece) for piece in _pieces(chunks, cut, extras)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _EMPTY
     bins = Bins(base_ns=cut.base_ns, drift=cut.drift, period_ns=float(period_ns), packets=packets, **joined)
     if extras and len(bins):

@@ -23,7 +23,7 @@ Rows = npt.NDArray[Any] | slice
 """A mask, places, or a slice."""
 
 PIECE = 131_072
-"""Rows that are worked on at a time: of fewer, threads wait for each other more than they work."""
+"""Rows that are worked on at a time: of fewer, Python takes more time for itself than the work."""
 
 
 _NO_PLACES = np.empty(0, np.intp)

@@ -23,10 +23,10 @@ import duckdb
 import numpy as np
 
 from latlab.errors import StoreError
+from latlab.stats.ahead import ahead, readers
 from latlab.stats.clocks import NOT_COMPARED, Clocks
 from latlab.stats.columns import Columns
 from latlab.stats.records import CLOCK_SUSPECT, RECORD, STREAM_VERSION, Records, StreamHeader
-from latlab.stats.side_by_side import ahead
 from latlab.stats.stamps import STAMPS
 from latlab.stats.ways import Times
 from latlab.store.arrow import Column, batches
@@ -171,6 +171,7 @@ class ParquetReader:
         dtypes = {name: RECORD[name] for name in there}
         try:
             with connect() as connection:
+                connection.execute(f"SET threads = {readers()}")  # the rows keep their order all the same
                 found = connection.sql(f"SELECT {selected} FROM read_parquet({readable(self.path)})")
                 for batch in ahead(batches(found, dtypes)):
                     yield from _columns(batch).pieces()

@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from latlab.errors import StoreError
+from latlab.stats.ahead import ahead
 from latlab.stats.columns import Columns, columns_of
 from latlab.stats.records import HEADER_BYTES, Records, StreamHeader, parse_header, records_in
-from latlab.stats.side_by_side import ahead
 from latlab.stats.ways import Times
 from latlab.store.disk import os_errors, write_all
 
