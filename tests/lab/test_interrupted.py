@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from latlab.stats.records import HEADER_BYTES, RECORD_BYTES
+from latlab.store.samples import RAW_NAME
 from tests.lab.latlab_command import Command, latlab
 
 SCENARIO = """
@@ -23,13 +25,17 @@ load: {{streams: 2, protocol: udp, direction: same, rate: 2Mbit}}
 flow: {{period: 1ms, count: {count}, timeout: 200ms}}
 instruments: [probe]
 """
-MEASURING_S = 1.0
-"""How long the sender runs before something happens."""
-
 LEAST_PACKETS = 100
-"""Of the thousand of that time; a busy machine takes longer for the first ones."""
+"""That have come home before something happens; three times as many records are waited for, since some may be lost."""
+MEASURING_LIMIT_S = 60
 
 Start = Callable[..., Command]
+
+
+def records(folder: Path) -> int:
+    """How many packets of the one run are on disk."""
+    sizes = [path.stat().st_size for path in folder.glob(f"runs/*/{RAW_NAME}")]
+    return max(0, sum(sizes) - HEADER_BYTES) // RECORD_BYTES
 
 
 @pytest.fixture
@@ -39,8 +45,11 @@ def measuring(start: Start, tmp_path: Path) -> Callable[..., Command]:
     def begin(attachment: str = "baseline", count: int = 60_000) -> Command:
         (tmp_path / "long.yaml").write_text(SCENARIO.format(attachment=attachment, count=count))
         command = start("run", str(tmp_path / "long.yaml"), "--bench", "local", "--runs", str(tmp_path / "runs"))
-        command.wait_for_process("latlab-probe", " send ")
-        time.sleep(MEASURING_S)
+        limit = time.monotonic() + MEASURING_LIMIT_S
+        while records(tmp_path) < 3 * LEAST_PACKETS:
+            assert command.process.poll() is None, command.stderr
+            assert time.monotonic() < limit, "no packets came"
+            time.sleep(0.05)
         return command
 
     return begin
