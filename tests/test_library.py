@@ -16,17 +16,12 @@ from click.testing import CliRunner
 import latlab
 from latlab.cli import cli
 from latlab.stats.summary import Summary
-from tests.store.runs_made import CLOCKS, add, interrupted
-
-OLD, NEW, CUT = "20261120T140311Z-old-c46e16", "20261121T090000Z-clocks-480776", "20261122T000000Z-cut-a1b2c3"
+from tests.store.runs_made import CUT, NEW, OLD, add, three
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = tmp_path / "runs"
-    add(root, OLD)
-    add(root, NEW, like=CLOCKS)
-    interrupted(root, CUT, 50, cut=7)
+    root = three(tmp_path)
     broken = root / "20261123T000000Z-broken-a1b2c3"
     broken.mkdir()
     return root

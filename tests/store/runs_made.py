@@ -55,3 +55,15 @@ def interrupted(root: Path, name: str, count: int, *, cut: int = 0) -> RunDirect
     (run.path / "samples.raw").write_bytes(raw[: len(raw) - cut])
     run.save()
     return open_run(run.path)
+
+
+OLD, NEW, CUT = "20261120T140311Z-old-c46e16", "20261121T090000Z-clocks-480776", "20261122T000000Z-cut-a1b2c3"
+
+
+def three(folder: Path) -> Path:
+    """A folder of runs: one of the first form, one with two clocks, and one that was cut off in the middle."""
+    root = folder / "runs"
+    add(root, OLD)
+    add(root, NEW, like=CLOCKS)
+    interrupted(root, CUT, 50, cut=7)
+    return root

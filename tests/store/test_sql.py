@@ -23,19 +23,12 @@ from latlab.store.sql.columns import ANOMALIES, METRIC_ROWS, RUNS, SAMPLES, SHAP
 from latlab.store.sql.session import asking
 from latlab.store.sql.tables import NAMES
 from latlab.store.timing_log import COLUMNS as TIMING
-from tests.store.runs_made import CLOCKS, add, change, interrupted
-
-OLD, NEW, CUT = "20261120T140311Z-old-c46e16", "20261121T090000Z-clocks-480776", "20261122T000000Z-cut-a1b2c3"
+from tests.store.runs_made import CUT, NEW, OLD, add, change, three
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A run of the first form, one with two clocks, and one that was cut off in the middle."""
-    root = tmp_path / "runs"
-    add(root, OLD)
-    add(root, NEW, like=CLOCKS)
-    interrupted(root, CUT, 50, cut=7)
-    return root
+    return three(tmp_path)
 
 
 def ask(root: Path, sql: str) -> list[tuple[Any, ...]]:
