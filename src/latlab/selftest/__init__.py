@@ -6,8 +6,10 @@ floor       the bench's own noise, from stretches without a fault (pure)
 plan        which faults, of which sizes, in which order (pure)
 stage       netem in the way of the packets
 injectors   one function for each kind of fault
+ptp_injectors  the two that need a clock service
 beside      the thread that injects, beside the flow
 truth       what an injection really did, where its own size does not say it (pure)
 score       what was reported of each, and whether that is right (pure)
+flow        one long flow with faults beside it
 story       `latlab selftest`, from top to bottom
 """
